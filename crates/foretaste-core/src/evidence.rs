@@ -1,0 +1,118 @@
+//! Numbers that detectors make. No threshold lives here.
+
+use crate::finding::{Kind, Table};
+use serde::{Deserialize, Serialize};
+
+/// One number per row, higher is more suspicious, with a p-value where the detector has a null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// One number a row; finite.
+    pub score: Vec<f32>,
+    /// Probability of a suspicion at least this high for an honest sample. `None`: uncalibrated, the score only orders.
+    pub p_value: Option<Vec<f64>>,
+    /// The class that the detector would expect (a code, or [`crate::MISSING`]).
+    pub expected: Option<Vec<u32>>,
+    /// Rows picked by the method's own published rule, used only if the user asks for that rule.
+    pub picked: Option<Vec<bool>>,
+}
+
+impl Suspicion {
+    /// Scores without a null.
+    #[must_use]
+    pub fn uncalibrated(score: Vec<f32>) -> Self {
+        Self { score, ..Self::default() }
+    }
+
+    /// Appends the rows of the next batch.
+    pub fn append(&mut self, next: Suspicion) {
+        fn join<T>(into: &mut Option<Vec<T>>, from: Option<Vec<T>>, first: bool) {
+            match (into.as_mut(), from) {
+                (Some(a), Some(b)) => a.extend(b),
+                (None, Some(b)) if first => *into = Some(b),
+                _ => *into = None,
+            }
+        }
+        let first = self.score.is_empty();
+        self.score.extend(next.score);
+        join(&mut self.p_value, next.p_value, first);
+        join(&mut self.expected, next.expected, first);
+        join(&mut self.picked, next.picked, first);
+    }
+}
+
+/// A place in a sample worth looking at: bytes `start..end` of a text cell, or the whole cell if `end` is 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Row in the data set.
+    pub row: u64,
+    /// Column name.
+    pub column: String,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// What is there, in words.
+    pub note: String,
+}
+
+/// What a group of samples shares. It becomes a finding if it survives the test.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lead {
+    /// What it would mean.
+    pub kind: Kind,
+    /// What they share, in words, values in backticks: "column `source` = `feed-7`".
+    pub subject: String,
+    /// Rows of the members, ascending.
+    pub members: Vec<u64>,
+    /// Members that may stay when the others go (the first copy of a duplicate group).
+    pub keep: Vec<u64>,
+    /// The test statistic, by name.
+    pub statistic: (String, f64),
+    /// Probability of such a statistic without cause. `None`: uncalibrated or a fact that needs no test.
+    pub p_value: Option<f64>,
+    /// True if this is a plain fact (identical bytes, an invisible character), not an inference.
+    pub fact: bool,
+    /// Leads of one family become one finding (all duplicate groups, for example). Empty: on its own.
+    pub family: String,
+    /// Where to look.
+    pub marks: Vec<Mark>,
+    /// More numbers for the report.
+    pub tables: Vec<Table>,
+}
+
+impl Lead {
+    /// A lead with the least that it needs.
+    #[must_use]
+    pub fn new(kind: Kind, subject: impl Into<String>, members: Vec<u64>) -> Self {
+        Self {
+            kind,
+            subject: subject.into(),
+            members,
+            keep: vec![],
+            statistic: (String::new(), 0.0),
+            p_value: None,
+            fact: false,
+            family: String::new(),
+            marks: vec![],
+            tables: vec![],
+        }
+    }
+}
+
+/// What one detector said about the whole data set.
+#[derive(Clone, Debug, Default)]
+pub struct Scored {
+    /// Catalogue id of the detector.
+    pub detector: String,
+    /// One number a row of the data set.
+    pub suspicion: Suspicion,
+    /// What groups of rows share.
+    pub leads: Vec<Lead>,
+}
+
+/// Suspicions and leads of all detectors.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// One entry per detector that ran, in catalogue order.
+    pub scored: Vec<Scored>,
+}

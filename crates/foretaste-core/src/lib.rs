@@ -1,0 +1,31 @@
+//! Vocabulary of foretaste. No I/O, no threads, no clock.
+//!
+//! The chain to remember: [`Evidence`] (numbers) becomes a [`Finding`] (a claim) becomes a [`Split`] (an action).
+//! A detector ([`Detect`]) is a fold that makes evidence; deciding happens elsewhere, in one place.
+
+mod batch;
+pub mod catalogue;
+mod ctx;
+mod detect;
+mod error;
+mod evidence;
+mod finding;
+mod needs;
+mod report;
+mod role;
+mod sample;
+
+pub use batch::{Batch, Matrix, MISSING};
+pub use catalogue::{Entry, Make, Param, ParamValue, Parameters};
+pub use ctx::{Ctx, Profile};
+pub use detect::{AnyDetect, Detect, Step, boxed};
+pub use error::{Error, Result};
+pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
+pub use finding::{Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy};
+pub use needs::{Growth, Needs};
+pub use report::{
+    ClassCount, ColumnInfo, Confusion, Coverage, DetectorRun, DetectorStatus, Histogram, InputFile, Report, Run,
+    SampleRow, SkippedInput, SurrogateRun, REPORT_SCHEMA,
+};
+pub use role::Role;
+pub use sample::{RowHasher, SampleId};

@@ -1,0 +1,15 @@
+//! Kernels of foretaste. Pure functions on slices: no I/O, no Arrow, no knowledge of poisoning.
+//!
+//! Laws of this crate: the same input gives the same bytes on any number of threads (work is split
+//! by fixed sizes, never by the number of threads, and merged in order); ties are broken by index;
+//! no function panics on empty, constant or non-finite input.
+
+pub mod confident;
+pub mod knn;
+pub mod linalg;
+pub mod minhash;
+pub mod ngrams;
+pub mod phash;
+pub mod rng;
+pub mod softmax;
+pub mod stats;
