@@ -1,7 +1,9 @@
 //! The only door out of an algorithm.
 
+use foretaste_num::knn::{Metric, Neighbours, self_neighbours};
 use foretaste_num::rng::Rng;
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the first pass learned about the whole data set.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +22,21 @@ pub struct Ctx {
     seed: u64,
     profile: Profile,
     notes: Mutex<Vec<String>>,
+    neighbours: Mutex<HashMap<(u64, usize), Arc<Neighbours>>>,
+}
+
+/// Neighbours are searched for at least so many, so that detectors that ask for fewer share one search.
+const LEAST_NEIGHBOURS: usize = 16;
+
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Ctx {
     /// A context for one run.
     #[must_use]
     pub fn new(seed: u64, profile: Profile) -> Self {
-        Self { seed, profile, notes: Mutex::default() }
+        Self { seed, profile, ..Self::default() }
     }
 
     /// The seed of the run.
@@ -47,10 +57,27 @@ impl Ctx {
         Rng::new(self.seed, key)
     }
 
+    /// The nearest other rows of each row by Euclidean distance, at least `k` of them (see [`Neighbours::k`]).
+    /// The search is the dearest step of many detectors, so equal questions are answered once.
+    #[must_use]
+    pub fn neighbours(&self, values: &[f32], dim: usize, k: usize) -> Arc<Neighbours> {
+        let mut hash = foretaste_num::rng::mix(values.len() as u64);
+        for v in values {
+            hash = (hash ^ u64::from(v.to_bits())).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        }
+        let key = (hash, dim);
+        if let Some(known) = open(&self.neighbours).get(&key).filter(|n| n.k >= k) {
+            return Arc::clone(known);
+        }
+        let found = Arc::new(self_neighbours(values, dim.max(1), k.max(LEAST_NEIGHBOURS), Metric::Euclidean));
+        open(&self.neighbours).insert(key, Arc::clone(&found));
+        found
+    }
+
     /// Tells the user something about this run. The same text is kept once.
     pub fn note(&self, text: impl Into<String>) {
         let text = text.into();
-        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut notes = open(&self.notes);
         if !notes.contains(&text) {
             notes.push(text);
         }
@@ -59,7 +86,7 @@ impl Ctx {
     /// The notes so far, sorted, so that threads do not change their order.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let mut notes = open(&self.notes).clone();
         notes.sort();
         notes
     }

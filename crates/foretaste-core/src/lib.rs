@@ -14,11 +14,12 @@ mod needs;
 mod report;
 mod role;
 mod sample;
+mod strings;
 
 pub use batch::{Batch, Matrix, MISSING};
 pub use catalogue::{Entry, Make, Param, ParamValue, Parameters};
 pub use ctx::{Ctx, Profile};
-pub use detect::{AnyDetect, Detect, Step, boxed};
+pub use detect::{AnyDetect, Detect, Sealed, Step, boxed};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
 pub use finding::{Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy};
@@ -29,3 +30,4 @@ pub use report::{
 };
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
+pub use strings::{Strings, numbers};

@@ -98,6 +98,32 @@ impl Role {
         }
     }
 
+    /// What it means, in a few words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Role::Id => "Names the sample",
+            Role::Label => "The class that a model is to learn",
+            Role::Feature => "A number or category that a model reads",
+            Role::Text => "Free text that a model reads",
+            Role::Image => "A picture that a model reads",
+            Role::Embedding => "A vector that stands for the sample",
+            Role::Source => "Where the sample came from",
+            Role::Annotator => "Who labelled it",
+            Role::Time => "When it was made or collected",
+            Role::Split => "Which part it belongs to (train, test)",
+            Role::Prob => "The probability of one class, or a vector of all, from the user's own model",
+            Role::User => "Who rated",
+            Role::Item => "What was rated",
+            Role::Rating => "How it was rated",
+            Role::Prompt => "What a language model is asked",
+            Role::Response => "What it should answer",
+            Role::Query => "A search query",
+            Role::Document => "A passage to be retrieved",
+            Role::Ignored => "Not read",
+        }
+    }
+
     /// Columns of free text, whatever part they play.
     #[must_use]
     pub fn is_text(self) -> bool {

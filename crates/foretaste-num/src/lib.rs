@@ -5,7 +5,9 @@
 //! no function panics on empty, constant or non-finite input.
 
 pub mod confident;
+pub mod ecod;
 pub mod knn;
+pub mod label_null;
 pub mod linalg;
 pub mod minhash;
 pub mod ngrams;

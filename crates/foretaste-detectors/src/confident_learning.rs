@@ -1,0 +1,222 @@
+//! Labels that a model which did not see the sample contradicts.
+
+use crate::gather::{Flat, Gathered, PerRow};
+use foretaste_core::{Batch, Ctx, Detect, Error, Growth, MISSING, Needs, ParamValue, Result, Role, Step, Suspicion};
+use foretaste_macros::Catalogue;
+use foretaste_num::confident::{self, Options, Rule, Score};
+use foretaste_num::label_null::label_null;
+use foretaste_num::softmax::calibrate::{CalibrateOptions, calibrate};
+use serde_json::Value;
+
+/// Labels that the rest of the data contradict, judged by a model that did not see the sample.
+///
+/// # What it finds
+/// Wrong labels: scattered errors, random flips, flips between two classes.
+///
+/// # How it works
+/// Class probabilities come from the user's own model (role `prob`) or are made out of fold by a built-in surrogate.
+/// They are calibrated on the given labels with a temperature and a noise floor; a transition matrix between true and
+/// given classes is fitted by EM. Suspicion is the probability that the given label is wrong. Its p-value is the share
+/// of honest labels that would look as bad, computed from the calibrated probabilities themselves, so no rate of errors
+/// is asked for. The rules and scores of confident learning are there too: with `rule` one of them decides which labels
+/// are called wrong (they have no false-alarm level), with `score` one of them orders.
+///
+/// # Threat model
+/// The attacker changes labels, by chance or between two classes, and the majority of labels near each sample is right.
+///
+/// # Cost
+/// The surrogate: five fits. The rest is linear in rows times classes (times classes again for the transition matrix,
+/// up to a limit, then noise is taken as uniform). State is the probabilities.
+///
+/// # Blind spots
+/// Flips concentrated in a region or in copies: the surrogate learns them and is not surprised. Features that do not
+/// determine the class: honest labels look no better than wrong ones, and little is found. Backdoors.
+///
+/// # Example
+/// ```text
+/// foretaste scan train.csv --only confident-learning --set confident-learning.rule=prune-by-noise-rate
+/// ```
+///
+/// # References
+/// Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
+/// Heyse, "A False Discovery Rate Procedure for Categorical Data", 2011.
+#[derive(Clone, Debug, Default, Catalogue)]
+pub struct ConfidentLearning {
+    /// Which labels are called wrong: `fdr` keeps the stated false-discovery level, the others are published rules.
+    pub rule: Decide,
+    /// What orders: `wrong-label` is the probability of a wrong label, the others are published scores.
+    pub score: Order,
+}
+
+/// Values of the parameter `rule`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Decide {
+    /// Benjamini-Hochberg on the p-values.
+    #[default]
+    Fdr,
+    /// A rule of confident learning.
+    Published(Rule),
+}
+
+impl ParamValue for Decide {
+    const KIND: &'static str = "string";
+    const CHOICES: &'static [&'static str] = &[
+        "fdr",
+        "prune-by-noise-rate",
+        "prune-by-class",
+        "both",
+        "confident-learning",
+        "predicted-neq-given",
+        "low-self-confidence",
+        "low-normalized-margin",
+    ];
+    fn read(value: &Value) -> std::result::Result<Self, String> {
+        match value.as_str() {
+            Some("fdr") => Ok(Self::Fdr),
+            Some(s) => s.parse().map(Self::Published).map_err(|_| choices(value, Self::CHOICES)),
+            None => Err(choices(value, Self::CHOICES)),
+        }
+    }
+    fn write(&self) -> Value {
+        match self {
+            Self::Fdr => "fdr".into(),
+            Self::Published(rule) => rule.name().into(),
+        }
+    }
+}
+
+/// Values of the parameter `score`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Probability of a wrong label.
+    #[default]
+    WrongLabel,
+    /// A score of confident learning.
+    Published(Score),
+}
+
+impl ParamValue for Order {
+    const KIND: &'static str = "string";
+    const CHOICES: &'static [&'static str] =
+        &["wrong-label", "self-confidence", "normalized-margin", "confidence-weighted-entropy"];
+    fn read(value: &Value) -> std::result::Result<Self, String> {
+        match value.as_str() {
+            Some("wrong-label") => Ok(Self::WrongLabel),
+            Some(s) => s.parse().map(Self::Published).map_err(|_| choices(value, Self::CHOICES)),
+            None => Err(choices(value, Self::CHOICES)),
+        }
+    }
+    fn write(&self) -> Value {
+        match self {
+            Self::WrongLabel => "wrong-label".into(),
+            Self::Published(score) => score.name().into(),
+        }
+    }
+}
+
+fn choices(value: &Value, known: &[&str]) -> String {
+    format!("{value} is none of {}", known.join(", "))
+}
+
+impl Detect for ConfidentLearning {
+    type State = Gathered;
+    type Model = PerRow;
+
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Prob]).growing(Growth::Data)
+    }
+
+    fn start(&self) -> Gathered {
+        Gathered::default()
+    }
+
+    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
+        if let Some(probs) = &batch.probs {
+            state.push(batch, probs);
+        }
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
+        into.merge(from);
+        Ok(())
+    }
+
+    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
+        let mut flat = state.flatten("confident-learning")?;
+        let classes = flat.cols;
+        if flat.labels.iter().any(|l| *l != MISSING && *l as usize >= classes) {
+            let reason = format!("there are more classes than the {classes} columns of probabilities");
+            return Err(Error::Unfit { entry: "confident-learning".into(), reason });
+        }
+        repair(&mut flat.values, classes, ctx);
+        let calibration = calibrate(&[&flat.values], &flat.labels, classes, &CalibrateOptions::default());
+        let null = label_null(&calibration.q0, &flat.labels, classes, calibration.floor);
+        let issues = self.published(&flat)?;
+        let score = match (&self.score, &issues) {
+            (Order::Published(_), Some(issues)) => issues.score.iter().map(|q| 1.0 - q).collect(),
+            _ if null.wrong.len() == flat.labels.len() => null.wrong,
+            _ => vec![0.0; flat.labels.len()],
+        };
+        let suspicion = Suspicion {
+            score,
+            p_value: Some(if null.p_value.is_empty() { vec![1.0; flat.labels.len()] } else { null.p_value }),
+            expected: Some(if null.expected.is_empty() { vec![MISSING; flat.labels.len()] } else { null.expected }),
+            picked: issues.map(|i| i.flagged).filter(|_| self.rule != Decide::Fdr),
+        };
+        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion }))
+    }
+
+    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.score(batch))
+    }
+}
+
+impl ConfidentLearning {
+    /// The published rule and score, over the labelled rows; rows without a label are put back unflagged.
+    fn published(&self, flat: &Flat) -> Result<Option<confident::Issues>> {
+        let options = Options {
+            rule: if let Decide::Published(rule) = self.rule { rule } else { Rule::default() },
+            score: if let Order::Published(score) = self.score { score } else { Score::default() },
+            ..Options::default()
+        };
+        if self.rule == Decide::Fdr && self.score == Order::WrongLabel {
+            return Ok(None);
+        }
+        let labelled: Vec<usize> = (0..flat.labels.len()).filter(|&i| flat.labels[i] != MISSING).collect();
+        let labels: Vec<u32> = labelled.iter().map(|&i| flat.labels[i]).collect();
+        let probs: Vec<f32> =
+            labelled.iter().flat_map(|&i| flat.values[i * flat.cols..(i + 1) * flat.cols].iter().copied()).collect();
+        let found = confident::find_label_issues(&labels, &probs, flat.cols, &options)
+            .map_err(|e| Error::Unfit { entry: "confident-learning".into(), reason: e.to_string() })?;
+        let mut whole = confident::Issues {
+            flagged: vec![false; flat.labels.len()],
+            score: vec![1.0; flat.labels.len()],
+            joint: found.joint,
+        };
+        for (at, i) in labelled.into_iter().enumerate() {
+            whole.flagged[i] = found.flagged[at];
+            whole.score[i] = found.score[at];
+        }
+        Ok(Some(whole))
+    }
+}
+
+/// Rows that are no distribution (NaN, negative, sum far from 1) become one: renormalised, or uniform if nothing is left.
+fn repair(values: &mut [f32], classes: usize, ctx: &Ctx) {
+    let mut repaired = 0;
+    for row in values.chunks_exact_mut(classes.max(1)) {
+        let sum: f32 = row.iter().sum();
+        if row.iter().all(|p| *p >= 0.0) && (sum - 1.0).abs() < 1e-3 {
+            continue;
+        }
+        repaired += 1;
+        row.iter_mut().for_each(|p| *p = if p.is_finite() { p.max(0.0) } else { 0.0 });
+        let sum: f32 = row.iter().sum();
+        let n = row.len() as f32;
+        row.iter_mut().for_each(|p| *p = if sum > 0.0 && sum.is_finite() { *p / sum } else { 1.0 / n });
+    }
+    if repaired > 0 {
+        ctx.note(format!("{repaired} rows of class probabilities did not sum to 1 and were normalised"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Shared state of detectors whose state is the data, and a model that is one number per row seen.
+
+use foretaste_core::{Batch, Error, MISSING, Matrix, Result, Suspicion};
+use serde::{Deserialize, Serialize};
+
+/// Rows collected in pieces, in any order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Gathered {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Piece {
+    first_row: u64,
+    labels: Vec<u32>,
+    values: Vec<f32>,
+    cols: usize,
+}
+
+/// All rows in order: numbers, labels and a row-major matrix.
+#[derive(Debug, Default)]
+pub struct Flat {
+    pub runs: Vec<(u64, u64)>,
+    pub labels: Vec<u32>,
+    pub values: Vec<f32>,
+    pub cols: usize,
+}
+
+impl Gathered {
+    /// Takes in the labels of a batch and one matrix of it.
+    pub fn push(&mut self, batch: &Batch, matrix: &Matrix) {
+        if batch.rows() == 0 {
+            return;
+        }
+        let labels = batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec());
+        let piece = Piece { first_row: batch.first_row, labels, values: matrix.values().to_vec(), cols: matrix.cols() };
+        self.pieces.push(piece);
+    }
+
+    pub fn merge(&mut self, from: Self) {
+        self.pieces.extend(from.pieces);
+    }
+
+    /// Puts the pieces in order of their rows, so that neither sharding nor order of merging shows.
+    pub fn flatten(mut self, entry: &str) -> Result<Flat> {
+        self.pieces.sort_by_key(|p| p.first_row);
+        let mut flat = Flat { cols: self.pieces.first().map_or(0, |p| p.cols), ..Flat::default() };
+        for p in self.pieces {
+            if p.cols != flat.cols {
+                let reason = format!("vectors of {} and of {} numbers do not fit together", flat.cols, p.cols);
+                return Err(Error::State { entry: entry.into(), reason });
+            }
+            add_run(&mut flat.runs, p.first_row, p.labels.len() as u64);
+            flat.labels.extend(p.labels);
+            flat.values.extend(p.values);
+        }
+        Ok(flat)
+    }
+}
+
+/// Appends rows `first..first + n` to a list of runs.
+pub fn add_run(runs: &mut Vec<(u64, u64)>, first: u64, n: u64) {
+    match runs.last_mut() {
+        Some((start, len)) if *start + *len == first => *len += n,
+        _ => runs.push((first, n)),
+    }
+}
+
+/// The row number of position `i` in runs.
+pub fn row_at(runs: &[(u64, u64)], mut i: u64) -> u64 {
+    for (start, len) in runs {
+        if i < *len {
+            return start + i;
+        }
+        i -= len;
+    }
+    u64::MAX
+}
+
+/// One suspicion per row seen. Rows never seen get the lowest score and a p-value of 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerRow {
+    pub runs: Vec<(u64, u64)>,
+    pub suspicion: Suspicion,
+}
+
+impl PerRow {
+    pub fn score(&self, batch: &Batch) -> Suspicion {
+        let at = positions(&self.runs, batch.first_row, batch.rows());
+        let all = &self.suspicion;
+        let low = all.score.iter().copied().fold(f32::INFINITY, f32::min).min(0.0);
+        Suspicion {
+            score: pick(&all.score, &at, low),
+            p_value: all.p_value.as_ref().map(|v| pick(v, &at, 1.0)),
+            expected: all.expected.as_ref().map(|v| pick(v, &at, MISSING)),
+            picked: all.picked.as_ref().map(|v| pick(v, &at, false)),
+        }
+    }
+}
+
+fn pick<T: Copy>(values: &[T], at: &[usize], absent: T) -> Vec<T> {
+    at.iter().map(|&i| values.get(i).copied().unwrap_or(absent)).collect()
+}
+
+/// Positions of rows `first..first + n` in runs; `usize::MAX` where unseen.
+fn positions(runs: &[(u64, u64)], first: u64, n: usize) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(runs.len());
+    let mut before = 0usize;
+    for (_, len) in runs {
+        starts.push(before);
+        before += *len as usize;
+    }
+    (first..first + n as u64)
+        .map(|row| {
+            let i = runs.partition_point(|(start, _)| *start <= row);
+            match i.checked_sub(1).map(|i| (runs[i], starts[i])) {
+                Some(((start, len), at)) if row < start + len => at + (row - start) as usize,
+                _ => usize::MAX,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_join_and_are_found() {
+        let mut runs = vec![];
+        add_run(&mut runs, 0, 3);
+        add_run(&mut runs, 3, 2);
+        add_run(&mut runs, 10, 1);
+        assert_eq!(runs, vec![(0, 5), (10, 1)]);
+        assert_eq!(positions(&runs, 4, 3), vec![4, usize::MAX, usize::MAX]);
+        assert_eq!(positions(&runs, 10, 1), vec![5]);
+        assert_eq!(row_at(&runs, 5), 10);
+    }
+}

@@ -1,0 +1,44 @@
+//! Detectors of foretaste, one file each. Adding one is a new file and one line in the list below.
+//!
+//! A detector never opens a file, reads a clock, starts a thread, draws global randomness or prints. It says what it
+//! needs, folds batches into a state, and scores rows. What becomes of the scores is decided elsewhere.
+
+mod content;
+mod gather;
+
+foretaste_core::catalogue! {
+    pub mod confident_learning;
+    pub mod hidden_content;
+    pub mod knn_label;
+    pub mod near_duplicate;
+    pub mod outlier_distance;
+    pub mod outlier_tail;
+    pub mod source_skew;
+}
+
+/// The entry with this id.
+///
+/// # Errors
+/// If there is none; the error names the nearest.
+pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry> {
+    ENTRIES
+        .iter()
+        .copied()
+        .find(|e| e.id == id)
+        .ok_or_else(|| foretaste_core::Error::unknown("detector", id, ENTRIES.iter().map(|e| e.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_unique_and_found() {
+        let mut ids: Vec<&str> = super::ENTRIES.iter().map(|e| e.id).collect();
+        for id in &ids {
+            assert_eq!(super::entry(id).unwrap().id, *id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), super::ENTRIES.len());
+        assert!(super::entry("knn-labels").unwrap_err().hint().unwrap().contains("knn-label"));
+    }
+}

@@ -1,0 +1,296 @@
+//! The data set: files that can be opened again and again, what their columns mean, and what was derived for the rows.
+
+use crate::columns::{ColumnStats, thousands};
+use crate::error::{Error, Result};
+use crate::roles::{Assigned, GivenRoles, check_label, infer};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, SchemaRef};
+use foretaste_core::{Batch, MISSING, Matrix, Role, Strings, numbers};
+use foretaste_formats::{FormatError, Located, OpenOptions, Source};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Where some consecutive rows of the data set come from.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// First row in the data set.
+    pub first_row: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Index of the file.
+    pub file: u32,
+    /// First row in that file, from 0.
+    pub first_in_file: u64,
+    /// Lines of the rows, for text formats.
+    pub lines: Option<foretaste_formats::Lines>,
+}
+
+/// The place of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the file.
+    pub file: u32,
+    /// Row in that file, from 1.
+    pub file_row: u64,
+    /// Physical line, from 1.
+    pub line: Option<u64>,
+}
+
+/// Files, roles, classes, and vectors or probabilities made for the rows.
+pub struct Dataset {
+    source: Source,
+    /// Columns.
+    pub schema: SchemaRef,
+    /// What each column was taken for.
+    pub assigned: Vec<Assigned>,
+    /// Statistics of each column.
+    pub stats: Vec<ColumnStats>,
+    /// Roles alone, shared by all batches.
+    pub roles: Arc<[Role]>,
+    /// Rows in all.
+    pub rows: u64,
+    /// Class names, the most frequent first.
+    pub classes: Vec<String>,
+    /// Rows of each class.
+    pub class_counts: Vec<u64>,
+    /// Where rows come from.
+    pub spans: Vec<Span>,
+    /// One vector a row, if made or given.
+    pub vectors: Option<Matrix>,
+    /// Class probabilities, if made or given.
+    pub probs: Option<Matrix>,
+    codes: HashMap<String, u32>,
+    cache: Option<Vec<Located>>,
+}
+
+/// Reports progress of a pass: rows done so far.
+pub type Tick<'a> = &'a (dyn Fn(u64) + Sync);
+
+impl Dataset {
+    /// Opens `inputs` and makes the first pass: counts, statistics, roles, classes. Keeps the batches in memory if they
+    /// take less than `cache_bytes`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, has no rows, or has a label that cannot be one.
+    pub fn open(inputs: &[String], options: &OpenOptions, given: &GivenRoles, cache_bytes: u64, tick: Tick<'_>) -> Result<Self> {
+        let source = Source::open(inputs, options)?;
+        let schema = source.schema();
+        let mut first = FirstPass::new(schema.fields().len());
+        let mut cache = Some(vec![]);
+        let mut cached = 0;
+        for located in source.batches()? {
+            let located = located?;
+            first.fold(&located);
+            tick(first.rows);
+            if let Some(kept) = &mut cache {
+                cached += located.batch.get_array_memory_size() as u64;
+                if cached > cache_bytes { cache = None } else { kept.push(located) }
+            }
+        }
+        if first.rows == 0 {
+            let names: Vec<String> = source.files().iter().map(|f| format!("`{}`", f.path.display())).collect();
+            return Err(Error::data(format!("no rows in {}", names.join(", ")), "check that the file holds more than a header"));
+        }
+        let assigned = infer(&schema, &first.stats, given)?;
+        let roles: Arc<[Role]> = assigned.iter().map(|a| a.role).collect();
+        let mut dataset = Self {
+            source,
+            schema,
+            assigned,
+            stats: first.stats,
+            roles,
+            rows: first.rows,
+            classes: vec![],
+            class_counts: vec![],
+            spans: first.spans,
+            vectors: None,
+            probs: None,
+            codes: HashMap::new(),
+            cache,
+        };
+        dataset.name_classes()?;
+        Ok(dataset)
+    }
+
+    fn name_classes(&mut self) -> Result<()> {
+        let Some(i) = self.roles.iter().position(|r| *r == Role::Label) else { return Ok(()) };
+        let stats = &self.stats[i];
+        check_label(self.schema.field(i).name(), stats)?;
+        let mut counted = stats.values.clone();
+        counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        self.codes = counted.iter().enumerate().map(|(code, (v, _))| (v.clone(), code as u32)).collect();
+        (self.classes, self.class_counts) = counted.into_iter().unzip();
+        Ok(())
+    }
+
+    /// Files that are read.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// True if some column has the role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Positions of the columns for which `wanted` holds.
+    pub fn positions(&self, wanted: impl Fn(Role) -> bool) -> Vec<usize> {
+        (0..self.roles.len()).filter(|&i| wanted(self.roles[i])).collect()
+    }
+
+    /// True if the batches are in memory.
+    #[must_use]
+    pub fn cached(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// All batches in order, with labels coded and the derived vectors and probabilities attached.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Batch>> + Send + '_>> {
+        let located: Box<dyn Iterator<Item = std::result::Result<Located, FormatError>> + Send + '_> = match &self.cache {
+            Some(kept) => Box::new(kept.iter().cloned().map(Ok)),
+            None => self.source.batches()?,
+        };
+        let mut next = 0;
+        Ok(Box::new(located.map(move |l| {
+            let l = l?;
+            let first = next;
+            next += l.batch.num_rows() as u64;
+            Ok(self.attach(l, first))
+        })))
+    }
+
+    fn attach(&self, located: Located, first_row: u64) -> Batch {
+        let rows = located.batch.num_rows();
+        let mut batch = Batch::new(located.batch, Arc::clone(&self.roles), first_row);
+        batch.labels = batch.column(Role::Label).map(|(_, column)| self.codes_of(column).into());
+        let part = |m: &Option<Matrix>| m.as_ref().map(|m| m.slice(first_row as usize, rows));
+        batch.vectors = part(&self.vectors);
+        batch.probs = part(&self.probs);
+        batch
+    }
+
+    /// Class codes of a label column.
+    #[must_use]
+    pub fn codes_of(&self, column: &ArrayRef) -> Vec<u32> {
+        let code = |text: Option<&str>| text.and_then(|t| self.codes.get(t)).copied().unwrap_or(MISSING);
+        match numbers(column) {
+            Some(values) => {
+                let is_bool = column.data_type() == &DataType::Boolean;
+                let mut memo: HashMap<u64, u32> = HashMap::new();
+                values
+                    .iter()
+                    .map(|v| {
+                        if !v.is_finite() {
+                            return MISSING;
+                        }
+                        *memo.entry(v.to_bits()).or_insert_with(|| {
+                            let text = if is_bool { if *v == 0.0 { "false".into() } else { "true".into() } } else { format!("{v}") };
+                            code(Some(&text))
+                        })
+                    })
+                    .collect()
+            }
+            None => {
+                let strings = Strings::new(column);
+                (0..column.len()).map(|i| code(strings.get(i))).collect()
+            }
+        }
+    }
+
+    /// All labels as codes.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn labels(&self) -> Result<Vec<u32>> {
+        let mut out = Vec::with_capacity(self.rows as usize);
+        for batch in self.batches()? {
+            let batch = batch?;
+            match batch.labels {
+                Some(l) => out.extend_from_slice(&l),
+                None => out.extend(std::iter::repeat_n(MISSING, batch.rows())),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The place of a row.
+    #[must_use]
+    pub fn place(&self, row: u64) -> Place {
+        let i = self.spans.partition_point(|s| s.first_row <= row).saturating_sub(1);
+        let Some(span) = self.spans.get(i) else { return Place { file: 0, file_row: row + 1, line: None } };
+        let within = row - span.first_row;
+        Place {
+            file: span.file,
+            file_row: span.first_in_file + within + 1,
+            line: span.lines.as_ref().and_then(|l| l.line(within as usize)),
+        }
+    }
+
+    /// Notes on odd values: NaN, infinities, empty and constant columns.
+    #[must_use]
+    pub fn oddities(&self) -> Vec<String> {
+        let mut out = vec![];
+        for (field, s) in self.schema.fields().iter().zip(&self.stats) {
+            let name = field.name();
+            if s.nans + s.infinities > 0 {
+                let at = s.first_odd.map_or(String::new(), |r| {
+                    let p = self.place(r);
+                    format!(", the first in row {}{}", thousands(p.file_row), p.line.map_or(String::new(), |l| format!(" (line {l})")))
+                });
+                out.push(format!("column `{name}` holds {} NaN and {} infinite values{at}; they are read as missing", s.nans, s.infinities));
+            }
+            if s.present() > 0 && s.values.len() == 1 && !s.many && s.rows > 1 && s.nulls == 0 {
+                out.push(format!("column `{name}` has one value only"));
+            }
+        }
+        out
+    }
+}
+
+struct FirstPass {
+    stats: Vec<ColumnStats>,
+    spans: Vec<Span>,
+    rows: u64,
+}
+
+impl FirstPass {
+    fn new(columns: usize) -> Self {
+        Self { stats: vec![ColumnStats::default(); columns], spans: vec![], rows: 0 }
+    }
+
+    fn fold(&mut self, located: &Located) {
+        let rows = located.batch.num_rows() as u64;
+        self.stats.par_iter_mut().zip(located.batch.columns()).for_each(|(s, c)| s.fold(c));
+        self.push_span(Span {
+            first_row: self.rows,
+            rows,
+            file: located.file as u32,
+            first_in_file: located.first_row_in_file,
+            lines: located.lines.clone(),
+        });
+        self.rows += rows;
+    }
+
+    /// Adjoining spans whose lines go on evenly are one span, so that large files cost nothing.
+    fn push_span(&mut self, next: Span) {
+        use foretaste_formats::Lines::From;
+        if let Some(last) = self.spans.last_mut() {
+            let even = match (&last.lines, &next.lines) {
+                (None, None) => true,
+                (Some(From(a)), Some(From(b))) => *b == a + last.rows,
+                _ => false,
+            };
+            if even && last.file == next.file && next.first_in_file == last.first_in_file + last.rows {
+                last.rows += next.rows;
+                return;
+            }
+        }
+        self.spans.push(next);
+    }
+}

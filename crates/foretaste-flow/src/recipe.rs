@@ -1,0 +1,108 @@
+//! What to run, as text: the same for the command line, `foretaste.toml` and a program.
+
+use crate::error::{Error, Result};
+use foretaste_core::catalogue::Json;
+use foretaste_core::Role;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What to run. Every field may be left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// Files, folders, patterns; `-` is standard input.
+    pub inputs: Vec<String>,
+    /// Format id, if it is not to be recognised.
+    pub format: Option<String>,
+    /// One-character delimiter of CSV files.
+    pub delimiter: Option<String>,
+    /// Whether CSV files have a header.
+    pub header: Option<bool>,
+    /// Roles of columns by name; the others are inferred.
+    pub roles: BTreeMap<String, Role>,
+    /// Run only these detectors.
+    pub only: Vec<String>,
+    /// Do not run these.
+    pub skip: Vec<String>,
+    /// Parameters of detectors: `[set.knn-label] k = 20`.
+    pub set: BTreeMap<String, serde_json::Map<String, Json>>,
+    /// False-discovery level of all decisions.
+    pub fdr: f64,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Folds of the surrogate.
+    pub folds: u32,
+    /// Megabytes that states and vectors may take; 0: half of what is free.
+    pub memory: u64,
+    /// Most rows for an exact search of neighbours.
+    pub neighbour_rows: u64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            inputs: vec![],
+            format: None,
+            delimiter: None,
+            header: None,
+            roles: BTreeMap::new(),
+            only: vec![],
+            skip: vec![],
+            set: BTreeMap::new(),
+            fdr: 0.05,
+            seed: 0,
+            folds: 5,
+            memory: 0,
+            neighbour_rows: 300_000,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no TOML, or names an unknown field.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e, "check the path given to --config"))?;
+        toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim().to_owned(), "see `foretaste scan --help` for the names"))
+    }
+
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// If one is out of range.
+    pub fn check(&self) -> Result<()> {
+        if self.inputs.is_empty() {
+            return Err(Error::data("no input given", "name a file, a folder, a pattern, or `-` for standard input"));
+        }
+        if !(self.fdr > 0.0 && self.fdr < 1.0) {
+            return Err(Error::data(format!("`--fdr {}` is not between 0 and 1", self.fdr), "0.05 is the default"));
+        }
+        if !(2..=100).contains(&self.folds) {
+            return Err(Error::data(format!("`--folds {}` is not within 2 to 100", self.folds), "5 is the default"));
+        }
+        if self.delimiter.as_ref().is_some_and(|d| d.len() != 1 || !d.is_ascii()) {
+            return Err(Error::data("the delimiter is not one character", "use for example --delimiter ';'"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_reads_and_unknown_names_are_refused() {
+        let dir = std::env::temp_dir().join("foretaste-recipe-test");
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("foretaste.toml");
+        std::fs::write(&path, "fdr = 0.1\n[roles]\nincome = \"label\"\n[set.knn-label]\nk = 20\n").unwrap();
+        let r = Recipe::from_file(&path).unwrap();
+        assert_eq!((r.fdr, r.roles["income"], r.set["knn-label"]["k"].as_u64()), (0.1, Role::Label, Some(20)));
+        std::fs::write(&path, "fdrr = 0.1\n").unwrap();
+        assert!(Recipe::from_file(&path).unwrap_err().to_string().contains("fdrr"));
+    }
+}

@@ -1,0 +1,348 @@
+//! What each column means: given by the user, said by the format, or inferred from its name and values.
+//!
+//! Every inference carries its reason, and the report prints the flag that changes it.
+
+use crate::columns::{ColumnStats, count, thousands};
+use crate::error::{Error, Result};
+use arrow_schema::{DataType, Field, Schema};
+use foretaste_core::Role;
+use std::collections::BTreeMap;
+
+/// Roles given by the user, by column name.
+pub type GivenRoles = BTreeMap<String, Role>;
+
+/// A column and what it was taken for.
+#[derive(Clone, Debug)]
+pub struct Assigned {
+    /// Role.
+    pub role: Role,
+    /// Why.
+    pub reason: String,
+}
+
+/// Assigns a role to each column of `schema`, from `given`, the fields' `foretaste.role` and the statistics.
+///
+/// # Errors
+/// If a given name is no column, or a given label column cannot be a label.
+pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Result<Vec<Assigned>> {
+    check_names(schema, given)?;
+    let mut out: Vec<Option<Assigned>> = schema
+        .fields()
+        .iter()
+        .map(|f| {
+            given
+                .get(f.name())
+                .map(|r| Assigned { role: *r, reason: "given".into() })
+                .or_else(|| declared(f))
+        })
+        .collect();
+    for (i, field) in schema.fields().iter().enumerate() {
+        if out[i].is_none() {
+            out[i] = by_type_and_name(field, &stats[i]);
+        }
+    }
+    if !out.iter().flatten().any(|a| a.role == Role::Label) {
+        if let Some((i, reason)) = find_label(schema, stats, &out) {
+            out[i] = Some(Assigned { role: Role::Label, reason });
+        }
+    }
+    let mut out: Vec<Assigned> = out
+        .into_iter()
+        .zip(schema.fields())
+        .zip(stats)
+        .map(|((assigned, field), s)| assigned.unwrap_or_else(|| by_values(field, s)))
+        .collect();
+    group_probabilities(schema, stats, &mut out);
+    single_label(schema, &mut out, given);
+    Ok(out)
+}
+
+fn check_names(schema: &Schema, given: &GivenRoles) -> Result<()> {
+    for (name, role) in given {
+        if schema.field_with_name(name).is_err() {
+            let names = schema.fields().iter().map(|f| f.name().as_str());
+            return Err(foretaste_core::Error::unknown(format!("column (given as {role})"), name, names).into());
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the label column can be a label, once its statistics are known.
+///
+/// # Errors
+/// If there is one class only, or nearly as many classes as rows.
+pub fn check_label(name: &str, s: &ColumnStats) -> Result<()> {
+    let hint = "name the right column with --label, or scan without one with --role NAME=ignored";
+    if s.many || (s.values.len() > 50 && s.values.len() as f64 > 0.5 * s.present() as f64) {
+        let n = s.distinct_words();
+        return Err(Error::data(
+            format!("column `{name}` cannot be the label: it has {n} in {}", count(s.rows, "row")),
+            hint,
+        ));
+    }
+    Ok(())
+}
+
+fn declared(field: &Field) -> Option<Assigned> {
+    let word = field.metadata().get("foretaste.role")?;
+    let role = word.parse().ok()?;
+    Some(Assigned { role, reason: "the format says so".into() })
+}
+
+fn is_number(t: &DataType) -> bool {
+    t.is_numeric() || *t == DataType::Boolean
+}
+
+fn is_string(t: &DataType) -> bool {
+    matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..))
+}
+
+const LABELS: &[&str] = &[
+    "label", "labels", "class", "target", "y", "train_y", "outcome", "is_spam", "spam", "is_fraud", "fraud", "sentiment", "toxic", "income",
+    "default", "type", "category", "score",
+];
+const SOURCES: &[&str] =
+    &["source", "src", "origin", "domain", "site", "provider", "vendor", "supplier", "feed", "host", "publisher", "batch", "group", "collector"];
+const ANNOTATORS: &[&str] =
+    &["annotator", "labeler", "labeller", "worker", "rater", "reviewer", "coder", "annotator_id", "worker_id", "labeled_by", "labelled_by"];
+const SPLITS: &[&str] = &["split", "fold", "subset", "partition"];
+const TIMES: &[&str] = &["time", "date", "timestamp", "datetime", "created", "created_at", "updated_at", "collected_at", "ingested_at"];
+const IDS: &[&str] = &["id", "uuid", "guid", "sample_id", "row_id", "index", "qid", "key", "_id", "idx"];
+
+fn by_type_and_name(field: &Field, s: &ColumnStats) -> Option<Assigned> {
+    let kind = field.data_type();
+    let name = field.name().to_lowercase();
+    let is = |list: &[&str]| list.contains(&name.as_str());
+    let yes = |role: Role, reason: String| Some(Assigned { role, reason });
+    match kind {
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
+            if !f.data_type().is_numeric() {
+                return yes(Role::Ignored, "a list of values that are not numbers".into());
+            }
+            return match (s.ragged, s.list_len) {
+                (true, _) => yes(Role::Ignored, "lists of different lengths".into()),
+                (_, None | Some(0)) => yes(Role::Ignored, "empty lists".into()),
+                (_, Some(n)) if name.contains("prob") || name.contains("softmax") => {
+                    yes(Role::Prob, format!("name; lists of {n} numbers"))
+                }
+                (_, Some(n)) => yes(Role::Embedding, format!("lists of {n} numbers")),
+            };
+        }
+        DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => {
+            return yes(Role::Ignored, "nested values are not read".into());
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            return yes(Role::Ignored, "bytes of an unknown kind".into());
+        }
+        DataType::Null => return yes(Role::Ignored, "every value is missing".into()),
+        _ => {}
+    }
+    if s.present() == 0 {
+        return yes(Role::Ignored, "every value is missing".into());
+    }
+    let unique = s.unique_share();
+    if kind.is_temporal() {
+        return yes(Role::Time, "a date or time".into());
+    }
+    if is(SPLITS) && s.values.len() <= 20 && !s.many {
+        return yes(Role::Split, format!("name; {}", s.distinct_words()));
+    }
+    if is(IDS) && unique == 1.0 && !s.fractional {
+        return yes(Role::Id, "name; every value is different".into());
+    }
+    if is(ANNOTATORS) && !s.many && s.values.len() > 1 {
+        return yes(Role::Annotator, format!("name; {}", s.distinct_words()));
+    }
+    if is(SOURCES) && !s.many && s.values.len() > 1 && unique < 0.5 {
+        return yes(Role::Source, format!("name; {}", s.distinct_words()));
+    }
+    if is(TIMES) && is_number(kind) && unique > 0.01 {
+        return yes(Role::Time, "name; numbers".into());
+    }
+    if is(TIMES) && is_string(kind) && s.values.iter().take(20).all(|(v, _)| looks_like_time(v)) {
+        return yes(Role::Time, "name; dates".into());
+    }
+    let exact = [("user_id", Role::User), ("item_id", Role::Item), ("movie_id", Role::Item), ("rating", Role::Rating)];
+    if let Some((_, role)) = exact.iter().find(|(n, _)| *n == name) {
+        return yes(*role, "name".into());
+    }
+    None
+}
+
+fn looks_like_time(v: &str) -> bool {
+    let digits = v.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 4 && v.bytes().all(|b| b.is_ascii_digit() || b"-/:. TZ+".contains(&b)) && v.contains(['-', '/', ':'])
+}
+
+/// The best candidate for the label: few values, a telling name, or the last or first column.
+fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]) -> Option<(usize, String)> {
+    let last = schema.fields().len().saturating_sub(1);
+    let mut best: Option<(i32, usize, String)> = None;
+    for (i, field) in schema.fields().iter().enumerate() {
+        let s = &stats[i];
+        let kind = field.data_type();
+        if taken[i].is_some() || !(is_string(kind) || is_number(kind)) || s.many || s.values.len() < 2 {
+            continue;
+        }
+        let classes = s.values.len();
+        let per_class = s.present() as f64 / classes as f64;
+        if classes > 1_000 || per_class < 2.0 || (s.fractional && classes > 20) {
+            continue;
+        }
+        if is_string(kind) && s.mean_len() > 60.0 {
+            continue;
+        }
+        let name = field.name().to_lowercase();
+        let by_name = if let Some(at) = LABELS.iter().position(|l| *l == name) {
+            60 - at as i32
+        } else if name.ends_with("_label") || name.starts_with("label_") || name.contains("target") {
+            38
+        } else if name.contains("fraud") || name.ends_with("_class") || name.starts_with("is_") {
+            30
+        } else {
+            0
+        };
+        let by_place = i32::from(i == last) * 12 + i32::from(i == 0) * 8;
+        // Without a telling name only a column that looks like classes will do: few values, each of them often.
+        if by_name == 0 && (by_place == 0 || classes > 50 || per_class < 5.0) {
+            continue;
+        }
+        let score = by_name + by_place + i32::from(classes <= 50) * 5;
+        if best.as_ref().is_none_or(|(b, ..)| score > *b) {
+            let why = if by_name > 0 { "name" } else if i == last { "last column" } else { "first column" };
+            best = Some((score, i, format!("{why}; {}", s.distinct_words())));
+        }
+    }
+    best.map(|(_, i, reason)| (i, reason))
+}
+
+fn by_values(field: &Field, s: &ColumnStats) -> Assigned {
+    let is = |role: Role, reason: String| Assigned { role, reason };
+    let kind = field.data_type();
+    if is_string(kind) {
+        let (words, len) = (s.mean_words(), s.mean_len());
+        if (words >= 3.0 || len > 60.0) && (s.unique_share() > 0.2 || s.many) {
+            return is(Role::Text, format!("{words:.0} words a value on average"));
+        }
+        let name = field.name().to_lowercase();
+        if s.many && matches!(name.as_str(), "text" | "tweet" | "message" | "subject" | "title" | "body" | "comment" | "review" | "sentence") {
+            return is(Role::Text, "name".into());
+        }
+        if s.unique_share() > 0.95 && s.present() > 50 {
+            return is(Role::Ignored, "nearly every value is different, so no model can learn from it".into());
+        }
+        return is(Role::Feature, if s.many { "strings".into() } else { s.distinct_words() });
+    }
+    if s.values.len() == 1 && !s.many {
+        return is(Role::Feature, "one value only".into());
+    }
+    let whole = if s.fractional { "numbers" } else { "whole numbers" };
+    let range = s.range.map_or(String::new(), |(lo, hi)| format!(" from {} to {}", short(lo), short(hi)));
+    is(Role::Feature, format!("{whole}{range}"))
+}
+
+fn short(v: f64) -> String {
+    if v.fract() == 0.0 && v.abs() < 1e15 {
+        let n = thousands(v.abs() as u64);
+        if v < 0.0 { format!("-{n}") } else { n }
+    } else {
+        format!("{v:.4}").trim_end_matches('0').to_owned()
+    }
+}
+
+/// Number columns `prob_<class>` or `p_<class>` in `[0, 1]`, one a class, are the user's own probabilities.
+fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assigned]) {
+    let Some(label) = out.iter().position(|a| a.role == Role::Label) else { return };
+    let classes = stats[label].values.len();
+    let candidates: Vec<usize> = (0..out.len())
+        .filter(|&i| {
+            let name = schema.field(i).name().to_lowercase();
+            out[i].role == Role::Feature
+                && out[i].reason != "given"
+                && ["prob_", "proba_", "p_", "pred_proba_"].iter().any(|p| name.starts_with(p))
+                && stats[i].range.is_some_and(|(lo, hi)| lo >= 0.0 && hi <= 1.0)
+        })
+        .collect();
+    if candidates.len() == classes && classes > 1 {
+        for i in candidates {
+            out[i] = Assigned { role: Role::Prob, reason: format!("name; one of {classes} columns between 0 and 1") };
+        }
+    }
+}
+
+/// Only one label is used; more are kept out of the features, because they would tell the model the answer.
+fn single_label(schema: &Schema, out: &mut [Assigned], given: &GivenRoles) {
+    let labels: Vec<usize> = (0..out.len()).filter(|&i| out[i].role == Role::Label).collect();
+    let keep = labels.iter().copied().find(|&i| given.contains_key(schema.field(i).name())).or(labels.first().copied());
+    for i in labels {
+        if Some(i) != keep {
+            out[i] = Assigned { role: Role::Ignored, reason: "another column is the label".into() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+    use std::sync::Arc;
+
+    fn roles(columns: Vec<(&str, ArrayRef)>, given: &[(&str, Role)]) -> Result<Vec<(String, Role)>> {
+        let schema = Schema::new(
+            columns.iter().map(|(n, c)| Field::new(*n, c.data_type().clone(), true)).collect::<Vec<_>>(),
+        );
+        let stats: Vec<ColumnStats> = columns
+            .iter()
+            .map(|(_, c)| {
+                let mut s = ColumnStats::default();
+                s.fold(c);
+                s
+            })
+            .collect();
+        let given = given.iter().map(|(n, r)| ((*n).to_owned(), *r)).collect();
+        let out = infer(&schema, &stats, &given)?;
+        Ok(schema.fields().iter().map(|f| f.name().clone()).zip(out.into_iter().map(|a| a.role)).collect())
+    }
+
+    fn strings(n: usize, f: impl Fn(usize) -> String) -> ArrayRef {
+        Arc::new(StringArray::from((0..n).map(f).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn a_text_table_reads_itself() {
+        let got = roles(
+            vec![
+                ("id", Arc::new(Int64Array::from((0..100).collect::<Vec<i64>>()))),
+                ("message", strings(100, |i| format!("some words that nobody says twice {i}"))),
+                ("source", strings(100, |i| format!("feed-{}", i % 4))),
+                ("label", strings(100, |i| if i % 3 == 0 { "spam" } else { "ham" }.into())),
+            ],
+            &[],
+        )
+        .unwrap();
+        let only: Vec<Role> = got.into_iter().map(|(_, r)| r).collect();
+        assert_eq!(only, vec![Role::Id, Role::Text, Role::Source, Role::Label]);
+    }
+
+    #[test]
+    fn given_roles_win_and_unknown_columns_are_refused() {
+        let columns = || -> Vec<(&str, ArrayRef)> {
+            vec![
+                ("a", Arc::new(Int64Array::from((0..100).map(|i| i % 2).collect::<Vec<i64>>()))),
+                ("b", Arc::new(Float64Array::from((0..100).map(|i| f64::from(i) / 7.0).collect::<Vec<f64>>()))),
+            ]
+        };
+        assert_eq!(roles(columns(), &[]).unwrap()[0].1, Role::Label);
+        assert_eq!(roles(columns(), &[("a", Role::Ignored)]).unwrap()[0].1, Role::Ignored);
+        assert!(roles(columns(), &[("c", Role::Label)]).unwrap_err().to_string().contains("`c`"));
+    }
+
+    #[test]
+    fn a_column_of_unique_strings_is_no_label() {
+        let mut s = ColumnStats::default();
+        s.fold(&strings(200, |i| format!("v{i}")));
+        let e = check_label("x", &s).unwrap_err();
+        assert!(e.to_string().contains("`x` cannot be the label"));
+        assert!(e.hint().unwrap().contains("--label"));
+    }
+}

@@ -1,0 +1,352 @@
+//! The verb `scan`: files in, report out.
+
+use crate::columns::{count, thousands};
+use crate::dataset::Dataset;
+use crate::decide::{Claim, Facts, decide, source_values};
+use crate::drive::{Chosen, Limits, Outcome, run};
+use crate::error::Result;
+use crate::recipe::Recipe;
+use crate::{examples, ids, memory, views};
+use foretaste_core::{
+    ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram, InputFile, MISSING, Profile,
+    REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput, SurrogateRun,
+};
+use foretaste_formats::{NoteKind, OpenOptions};
+use std::collections::BTreeMap;
+
+/// What a scan is doing, for a progress display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading files and column statistics.
+    Reading,
+    /// Training the surrogate and making vectors.
+    Learning,
+    /// Running detectors.
+    Detecting,
+    /// Deciding, and collecting examples.
+    Deciding,
+}
+
+/// The result of a scan.
+pub struct Scanned {
+    /// The report.
+    pub report: Report,
+    /// One entry per row.
+    pub samples: Vec<SampleRow>,
+}
+
+/// Called with the phase and the rows done in it.
+pub type Progress<'a> = &'a (dyn Fn(Phase, u64) + Sync);
+
+/// Scans the inputs of a recipe.
+///
+/// # Errors
+/// If the inputs cannot be read, or the recipe names what does not exist. Detectors that cannot run are listed in the
+/// report instead.
+pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
+    recipe.check()?;
+    let chosen = choose(recipe)?;
+    let budget = if recipe.memory > 0 { recipe.memory << 20 } else { memory::available() / 2 };
+    let options = open_options(recipe);
+    progress(Phase::Reading, 0);
+    let mut dataset = Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
+    let ctx = Ctx::new(recipe.seed, profile(&dataset));
+    let labels = dataset.labels()?;
+    let mut notes = dataset.oddities();
+    progress(Phase::Learning, 0);
+    let asks = |role| chosen.iter().any(|c| { let n = c.detector.needs(); n.all.contains(&role) || n.any.contains(&role) });
+    let wanted = views::ViewOptions {
+        vectors: asks(Role::Embedding),
+        probs: asks(Role::Prob) || asks(Role::Source),
+        folds: recipe.folds,
+        memory: budget,
+        neighbour_rows: recipe.neighbour_rows,
+    };
+    let surrogate = views::attach(&mut dataset, &labels, wanted, &ctx, &mut notes)?;
+    progress(Phase::Detecting, 0);
+    let (evidence, outcomes) = run(&dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
+    progress(Phase::Deciding, 0);
+    let ids = ids::sample_ids(&dataset)?;
+    notes.extend(repeated_ids(&dataset, &ids));
+    let facts = Facts { dataset: &dataset, labels: &labels, ids: &ids, source: source_values(&dataset)?, fdr: recipe.fdr };
+    let mut claims = decide(&evidence, &facts);
+    examples::fill(&mut claims, &dataset)?;
+    notes.extend(ctx.notes());
+    Ok(assemble(recipe, &dataset, &labels, ids, claims, &evidence, Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes }))
+}
+
+fn open_options(recipe: &Recipe) -> OpenOptions {
+    OpenOptions {
+        format: recipe.format.clone(),
+        delimiter: recipe.delimiter.as_ref().and_then(|d| d.bytes().next()),
+        has_header: recipe.header,
+        ..OpenOptions::default()
+    }
+}
+
+/// The detectors that a recipe asks for, in catalogue order.
+fn choose(recipe: &Recipe) -> Result<Vec<Chosen>> {
+    for id in recipe.only.iter().chain(&recipe.skip).chain(recipe.set.keys()) {
+        foretaste_detectors::entry(id)?;
+    }
+    let mut out = vec![];
+    for entry in foretaste_detectors::ENTRIES {
+        let asked = recipe.only.is_empty() || recipe.only.iter().any(|o| o == entry.id);
+        if asked && !recipe.skip.iter().any(|s| s == entry.id) {
+            let params = recipe.set.get(entry.id).cloned().unwrap_or_default();
+            out.push(Chosen { entry, detector: entry.detector(&params)?, params });
+        }
+    }
+    Ok(out)
+}
+
+fn profile(dataset: &Dataset) -> Profile {
+    Profile { rows: dataset.rows, classes: dataset.classes.clone(), class_counts: dataset.class_counts.clone() }
+}
+
+fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {
+    if !dataset.has(Role::Id) {
+        return None;
+    }
+    let mut seen = std::collections::HashSet::new();
+    let repeated = ids.iter().filter(|id| !seen.insert(*id)).count() as u64;
+    (repeated > 0).then(|| format!("{} in the id column stand more than once: use --ignore on it to get ids from the content", count(repeated, "value")))
+}
+
+struct Told<'a> {
+    chosen: &'a [Chosen],
+    outcomes: &'a [Outcome],
+    surrogate: Option<SurrogateRun>,
+    notes: Vec<String>,
+}
+
+fn assemble(
+    recipe: &Recipe,
+    dataset: &Dataset,
+    labels: &[u32],
+    ids: Vec<SampleId>,
+    claims: Vec<Claim>,
+    evidence: &Evidence,
+    mut told: Told<'_>,
+) -> Scanned {
+    let flagged = Flagged::new(&claims, dataset.rows as usize);
+    let coverage = coverage(dataset, evidence, &mut told.notes);
+    let detectors = detector_runs(evidence, &told, &flagged);
+    let samples = samples(dataset, labels, ids, evidence, &flagged);
+    let report = Report {
+        schema: REPORT_SCHEMA.into(),
+        run: Run { version: env!("CARGO_PKG_VERSION").into(), command: command(recipe, dataset), seed: recipe.seed, fdr: recipe.fdr },
+        coverage,
+        confusion: confusion(dataset, labels, evidence, &flagged),
+        findings: claims.into_iter().map(|c| c.finding).collect(),
+        detectors,
+        surrogate: told.surrogate,
+        notes: told.notes,
+    };
+    Scanned { report, samples }
+}
+
+/// Which findings each row belongs to, and what becomes of it.
+struct Flagged {
+    findings: BTreeMap<u64, Vec<(String, Vec<String>)>>,
+    verdict: Vec<&'static str>,
+}
+
+impl Flagged {
+    fn new(claims: &[Claim], rows: usize) -> Self {
+        let mut findings: BTreeMap<u64, Vec<(String, Vec<String>)>> = BTreeMap::new();
+        let mut verdict = vec!["keep"; rows];
+        for f in claims.iter().map(|c| &c.finding) {
+            for m in &f.members {
+                findings.entry(m.row).or_default().push((f.id.clone(), f.detectors.clone()));
+                if let Some(v) = verdict.get_mut(m.row as usize) {
+                    if m.quarantine {
+                        *v = "quarantine";
+                    } else if *v == "keep" {
+                        *v = "review";
+                    }
+                }
+            }
+        }
+        Self { findings, verdict }
+    }
+
+    fn by(&self, row: u64, detector: &str) -> bool {
+        self.findings.get(&row).is_some_and(|f| f.iter().any(|(_, d)| d.iter().any(|d| d == detector)))
+    }
+}
+
+fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> Coverage {
+    let mut per_file = vec![0; dataset.source().files().len()];
+    for span in &dataset.spans {
+        if let Some(n) = per_file.get_mut(span.file as usize) {
+            *n += span.rows;
+        }
+    }
+    let inputs = dataset.source().files().iter().zip(per_file).map(|(f, rows)| InputFile {
+        path: f.path.display().to_string(),
+        format: f.format.to_owned(),
+        bytes: f.bytes,
+        rows,
+    });
+    let (mut skipped, mut told) = (vec![], vec![]);
+    for note in dataset.source().notes() {
+        let file = note.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
+        if note.kind == NoteKind::Skipped {
+            skipped.push(SkippedInput { path: file, reason: note.text.clone() });
+        } else {
+            told.push(if file.is_empty() { note.text.clone() } else { format!("{file}: {}", note.text) });
+        }
+    }
+    notes.splice(0..0, told);
+    let columns = dataset.schema.fields().iter().zip(&dataset.assigned).zip(&dataset.stats).map(|((field, a), s)| ColumnInfo {
+        name: field.name().clone(),
+        kind: field.data_type().to_string(),
+        role: a.role,
+        reason: a.reason.clone(),
+        nulls: s.nulls,
+    });
+    let classes = dataset.classes.iter().zip(&dataset.class_counts).map(|(name, rows)| ClassCount { name: name.clone(), rows: *rows });
+    let labelled: u64 = dataset.class_counts.iter().sum();
+    Coverage {
+        inputs: inputs.collect(),
+        skipped,
+        rows: dataset.rows,
+        columns: columns.collect(),
+        classes: classes.collect(),
+        unlabelled: if dataset.has(Role::Label) { dataset.rows - labelled } else { 0 },
+        complete: !evidence.scored.is_empty(),
+    }
+}
+
+fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec<DetectorRun> {
+    let one = |entry: &foretaste_core::Entry| {
+        let mut run = DetectorRun {
+            id: entry.id.into(),
+            title: entry.title.into(),
+            status: DetectorStatus::Skipped,
+            detail: "not asked for".into(),
+            calibrated: false,
+            histogram: None,
+        };
+        if let Some(i) = told.chosen.iter().position(|c| c.entry.id == entry.id) {
+            (run.status, run.detail) = match &told.outcomes[i] {
+                Outcome::Ran => (DetectorStatus::Ran, String::new()),
+                Outcome::Skipped(why) => (DetectorStatus::Skipped, why.clone()),
+                Outcome::Failed(why) => (DetectorStatus::Failed, why.clone()),
+            };
+        }
+        if let Some(s) = evidence.scored.iter().find(|s| s.detector == entry.id) {
+            run.calibrated = s.suspicion.p_value.is_some();
+            run.histogram = histogram(&s.suspicion.score, |row| flagged.by(row, entry.id));
+            run.detail = format!("{} scored", count(s.suspicion.score.len() as u64, "row"));
+        }
+        run
+    };
+    foretaste_detectors::ENTRIES.iter().map(|e| one(e)).collect()
+}
+
+/// Bins of the histograms.
+const BINS: usize = 40;
+
+fn histogram(score: &[f32], flagged: impl Fn(u64) -> bool) -> Option<Histogram> {
+    let low = f64::from(score.iter().copied().reduce(f32::min)?);
+    let high = f64::from(score.iter().copied().reduce(f32::max)?);
+    if high <= low {
+        return None;
+    }
+    let mut h = Histogram { low, high, all: vec![0; BINS], flagged: vec![0; BINS] };
+    for (row, s) in score.iter().enumerate() {
+        let bin = (((f64::from(*s) - low) / (high - low) * BINS as f64) as usize).min(BINS - 1);
+        h.all[bin] += 1;
+        h.flagged[bin] += u64::from(flagged(row as u64));
+    }
+    Some(h)
+}
+
+fn samples(dataset: &Dataset, labels: &[u32], ids: Vec<SampleId>, evidence: &Evidence, flagged: &Flagged) -> Vec<SampleRow> {
+    let class = |code: u32| dataset.classes.get(code as usize).cloned();
+    let expected = evidence.scored.iter().find_map(|s| s.suspicion.expected.as_ref());
+    ids.into_iter()
+        .enumerate()
+        .map(|(i, id)| {
+            let place = dataset.place(i as u64);
+            SampleRow {
+                id,
+                row: i as u64,
+                file: place.file,
+                file_row: place.file_row,
+                line: place.line,
+                given: class(labels[i]),
+                expected: expected.and_then(|e| class(e[i])),
+                suspicion: evidence.scored.iter().map(|s| s.suspicion.score[i]).collect(),
+                p_value: evidence.scored.iter().map(|s| s.suspicion.p_value.as_ref().map(|p| p[i])).collect(),
+                verdict: flagged.verdict[i],
+                findings: flagged.findings.get(&(i as u64)).map(|f| f.iter().map(|(id, _)| id.clone()).collect()).unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// Largest number of classes in the confusion table.
+const CONFUSION: usize = 20;
+
+fn confusion(dataset: &Dataset, labels: &[u32], evidence: &Evidence, flagged: &Flagged) -> Option<Confusion> {
+    let scored = evidence.scored.iter().find(|s| s.suspicion.expected.is_some())?;
+    let expected = scored.suspicion.expected.as_ref()?;
+    let n = dataset.classes.len().min(CONFUSION);
+    let mut c = Confusion { names: dataset.classes[..n].to_vec(), counts: vec![vec![0; n]; n], flagged: vec![vec![0; n]; n] };
+    for (row, (&given, &want)) in labels.iter().zip(expected).enumerate() {
+        if given == MISSING || given as usize >= n || want as usize >= n {
+            continue;
+        }
+        c.counts[given as usize][want as usize] += 1;
+        c.flagged[given as usize][want as usize] += u64::from(flagged.by(row as u64, &scored.detector));
+    }
+    Some(c)
+}
+
+/// The command that repeats the run, inferences spelled out.
+fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
+    let mut out: Vec<String> = ["foretaste", "scan"].map(str::to_owned).to_vec();
+    out.extend(recipe.inputs.iter().cloned());
+    let mut flag = |name: &str, value: String| out.extend([format!("--{name}"), value]);
+    for (i, a) in dataset.assigned.iter().enumerate() {
+        let name = dataset.schema.field(i).name();
+        let told = recipe.roles.contains_key(name);
+        match a.role {
+            Role::Label | Role::Text | Role::Image | Role::Id | Role::Source | Role::Annotator | Role::Time | Role::Split => {
+                flag(a.role.word(), name.clone());
+            }
+            role if told => flag("role", format!("{name}={role}")),
+            _ => {}
+        }
+    }
+    let base = Recipe::default();
+    if let Some(f) = &recipe.format {
+        flag("format", f.clone());
+    }
+    for id in &recipe.only {
+        flag("only", id.clone());
+    }
+    for id in &recipe.skip {
+        flag("skip", id.clone());
+    }
+    for (id, params) in &recipe.set {
+        for (name, value) in params {
+            flag("set", format!("{id}.{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+        }
+    }
+    flag("fdr", recipe.fdr.to_string());
+    flag("seed", recipe.seed.to_string());
+    if recipe.folds != base.folds {
+        flag("folds", recipe.folds.to_string());
+    }
+    out
+}
+
+/// `12,345 rows in 2 files`.
+#[must_use]
+pub fn size_words(report: &Report) -> String {
+    format!("{} rows in {}", thousands(report.coverage.rows), count(report.coverage.inputs.len() as u64, "file"))
+}

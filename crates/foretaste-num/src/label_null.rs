@@ -1,0 +1,252 @@
+//! A null for given labels: how likely is each label to be wrong, and how often would an honest one look as bad?
+//!
+//! Input are class probabilities `q0` that a model which did not see the sample gives it, calibrated on the given labels
+//! with a noise floor (see [`crate::softmax::calibrate`]). A label `y` of a sample of true class `t` is modelled as drawn
+//! from row `t` of a transition matrix `T`; `T` starts as uniform noise at the floor and is fitted by EM with a Dirichlet
+//! prior, so that noise between two particular classes is seen as such. The statistic is the log-odds of being wrong,
+//!
+//! `s(k) = ln( sum_{j != k} q0_j T_jk / (q0_k T_kk) )`.
+//!
+//! Its null is exact given `q0`: an honest label is `k` with probability `q0_k`, so over all samples the share of honest
+//! labels at least as bad as `s` is `G(s) = 1/n sum_i sum_k q0_ik [s_i(k) >= s]`. The p-value of a sample is `G(s_i(y_i))`,
+//! the average tail of Heyse's discrete Benjamini-Hochberg procedure (JASA 2011): `n G(s)` is the expected number of false
+//! alarms at threshold `s`, whatever the mixture of easy and hard samples. Unlike a p-value sample by sample it does not
+//! charge easy samples for tails that they cannot reach.
+
+use rayon::prelude::*;
+
+/// Bins of the log-odds, from `-LIMIT` to `LIMIT`.
+const BINS: usize = 8192;
+const LIMIT: f64 = 32.0;
+/// Rows per task; fixed, so that sums do not depend on the number of threads.
+const ROWS: usize = 4096;
+/// Weight of the prior on each row of the transition matrix, in samples.
+const PRIOR: f64 = 50.0;
+/// Most multiplications that one pass over the pairs may take before noise is taken as uniform.
+const PAIR_WORK: f64 = 4e9;
+
+/// What [`label_null`] found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelNull {
+    /// Probability that the given label is wrong, one a row; 0 for rows without a label.
+    pub wrong: Vec<f32>,
+    /// Log-odds of the same: the statistic that orders.
+    pub log_odds: Vec<f32>,
+    /// Share of honest labels at least as bad; 1 for rows without a label.
+    pub p_value: Vec<f64>,
+    /// Most probable true class given the probabilities and the given label.
+    pub expected: Vec<u32>,
+    /// `classes x classes`, row = true class, column = given class.
+    pub transition: Vec<f64>,
+}
+
+/// Fits the transition matrix and gives every row its probability of a wrong label and its p-value.
+///
+/// `q0`: rows x classes, `labels`: one a row (not below `classes` where there is none), `floor`: the noise floor `e`.
+/// Wrong shapes give an empty answer.
+#[must_use]
+pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> LabelNull {
+    if classes < 2 || q0.len() != labels.len() * classes {
+        return LabelNull::default();
+    }
+    // A floor of zero would make every doubt infinite; one wrong label in a hundred thousand is always possible.
+    let floor = floor.clamp(1e-5, 0.9);
+    let mut transition = uniform(classes, floor);
+    if labels.len() as f64 * (classes * classes) as f64 <= PAIR_WORK {
+        for _ in 0..12 {
+            transition = em_step(q0, labels, classes, floor, &transition);
+        }
+    }
+    let tail = null_tail(q0, labels, classes, &transition);
+    let n = labels.len();
+    let mut out = LabelNull {
+        wrong: vec![0.0; n],
+        log_odds: vec![-LIMIT as f32; n],
+        p_value: vec![1.0; n],
+        expected: vec![u32::MAX; n],
+        transition,
+    };
+    let t = &out.transition;
+    (&mut out.wrong, &mut out.log_odds, &mut out.p_value, &mut out.expected, labels, q0.par_chunks_exact(classes))
+        .into_par_iter()
+        .for_each(|(wrong, odds, p, expected, &y, q)| {
+            *expected = best(q, y, t);
+            if (y as usize) < classes {
+                let s = log_odds(q, y as usize, t);
+                *odds = s as f32;
+                *wrong = (1.0 / (1.0 + (-s).exp())) as f32;
+                *p = tail[bin(s)];
+            }
+        });
+    out
+}
+
+fn uniform(classes: usize, floor: f64) -> Vec<f64> {
+    let off = floor / classes as f64;
+    let mut t = vec![off; classes * classes];
+    (0..classes).for_each(|j| t[j * classes + j] = 1.0 - floor + off);
+    t
+}
+
+fn log_odds(q: &[f32], k: usize, t: &[f64]) -> f64 {
+    let c = q.len();
+    let mut other = 0.0;
+    for (j, &p) in q.iter().enumerate() {
+        if j != k {
+            other += f64::from(p) * t[j * c + k];
+        }
+    }
+    let own = f64::from(q[k]) * t[k * c + k];
+    (other.max(1e-300).ln() - own.max(1e-300).ln()).clamp(-LIMIT, LIMIT)
+}
+
+fn best(q: &[f32], y: u32, t: &[f64]) -> u32 {
+    let c = q.len();
+    let mut best = (u32::MAX, f64::NEG_INFINITY);
+    for (j, &p) in q.iter().enumerate() {
+        let weight = if (y as usize) < c { t[j * c + y as usize] } else { 1.0 };
+        let v = f64::from(p) * weight;
+        if v > best.1 {
+            best = (j as u32, v);
+        }
+    }
+    best.0
+}
+
+fn bin(s: f64) -> usize {
+    (((s + LIMIT) / (2.0 * LIMIT) * BINS as f64) as usize).min(BINS - 1)
+}
+
+fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64]) -> Vec<f64> {
+    let parts: Vec<Vec<f64>> = labels
+        .par_chunks(ROWS)
+        .zip(q0.par_chunks(ROWS * classes))
+        .map(|(labels, q0)| {
+            let mut sums = vec![0.0; classes * classes];
+            for (&y, q) in labels.iter().zip(q0.chunks_exact(classes)) {
+                let y = y as usize;
+                if y >= classes {
+                    continue;
+                }
+                let total: f64 = q.iter().enumerate().map(|(j, p)| f64::from(*p) * t[j * classes + y]).sum();
+                if total > 0.0 {
+                    q.iter().enumerate().for_each(|(j, p)| sums[j * classes + y] += f64::from(*p) * t[j * classes + y] / total);
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut next: Vec<f64> = uniform(classes, floor).iter().map(|v| v * PRIOR).collect();
+    for part in parts {
+        next.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+    }
+    for row in next.chunks_exact_mut(classes) {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|v| *v /= sum);
+    }
+    next
+}
+
+/// `G` at the lower edge of each bin.
+fn null_tail(q0: &[f32], labels: &[u32], classes: usize, t: &[f64]) -> Vec<f64> {
+    let parts: Vec<Vec<f64>> = labels
+        .par_chunks(ROWS)
+        .zip(q0.par_chunks(ROWS * classes))
+        .map(|(labels, q0)| {
+            let mut mass = vec![0.0; BINS + 1];
+            for (&y, q) in labels.iter().zip(q0.chunks_exact(classes)) {
+                if (y as usize) < classes {
+                    mass[BINS] += 1.0;
+                    for k in 0..classes {
+                        mass[bin(log_odds(q, k, t))] += f64::from(q[k]);
+                    }
+                }
+            }
+            mass
+        })
+        .collect();
+    let mut mass = vec![0.0; BINS + 1];
+    for part in parts {
+        mass.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+    }
+    let n = mass[BINS].max(1.0);
+    let mut tail = vec![0.0; BINS];
+    let mut sum = 0.0;
+    for b in (0..BINS).rev() {
+        sum += mass[b];
+        tail[b] = (sum / n).min(1.0);
+    }
+    tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Probabilities of mixed sharpness, labels drawn from them, then `flips` of them moved from class 0 to class 1.
+    fn draw(n: usize, classes: usize, flip: f64) -> (Vec<f32>, Vec<u32>, Vec<bool>) {
+        let mut rng = Rng::new(5, "label-null");
+        let (mut q0, mut labels, mut wrong) = (vec![], vec![], vec![]);
+        for _ in 0..n {
+            let sharp = 1.0 + 9.0 * rng.unit();
+            let raw: Vec<f64> = (0..classes).map(|_| (rng.normal() * sharp).exp()).collect();
+            let sum: f64 = raw.iter().sum();
+            q0.extend(raw.iter().map(|v| (v / sum) as f32));
+            let (u, mut acc, mut y) = (rng.unit(), 0.0, classes - 1);
+            for (k, v) in raw.iter().enumerate() {
+                acc += v / sum;
+                if u < acc {
+                    y = k;
+                    break;
+                }
+            }
+            let flipped = y == 0 && rng.unit() < flip;
+            labels.push(if flipped { 1 } else { y as u32 });
+            wrong.push(flipped);
+        }
+        (q0, labels, wrong)
+    }
+
+    #[test]
+    fn p_values_are_honest_under_the_null() {
+        let (q0, labels, _) = draw(20_000, 4, 0.0);
+        let r = label_null(&q0, &labels, 4, 0.01);
+        for level in [0.001, 0.01, 0.05, 0.2] {
+            let share = r.p_value.iter().filter(|p| **p <= level).count() as f64 / 20_000.0;
+            assert!(share <= level + 3.0 * (level / 20_000.0f64).sqrt(), "{share} at {level}");
+        }
+    }
+
+    #[test]
+    fn pair_noise_is_learned_and_found() {
+        let (q0, labels, wrong) = draw(20_000, 4, 0.3);
+        let r = label_null(&q0, &labels, 4, 0.1);
+        let t01 = r.transition[1];
+        assert!((0.2..0.4).contains(&t01), "{t01}");
+        let mean = |want: bool| {
+            let v: Vec<f64> = (0..20_000).filter(|&i| wrong[i] == want).map(|i| f64::from(r.wrong[i])).collect();
+            v.iter().sum::<f64>() / v.len() as f64
+        };
+        assert!(mean(true) > 0.7 && mean(false) < 0.05, "{} {}", mean(true), mean(false));
+        let i = wrong.iter().position(|w| *w).unwrap();
+        assert!(r.expected[i] < 4);
+    }
+
+    #[test]
+    fn odd_shapes_and_missing_labels() {
+        assert_eq!(label_null(&[0.5], &[0], 1, 0.1), LabelNull::default());
+        let r = label_null(&[0.9, 0.1], &[u32::MAX], 2, 0.1);
+        assert_eq!((r.p_value[0], r.wrong[0], r.expected[0]), (1.0, 0.0, 0));
+    }
+
+    #[test]
+    fn same_bytes_on_any_number_of_threads() {
+        let (q0, labels, _) = draw(9_000, 3, 0.1);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| label_null(&q0, &labels, 3, 0.05))
+        };
+        assert_eq!(run(1), run(3));
+    }
+}

@@ -1,0 +1,222 @@
+//! Tables as sparse rows for the surrogate, and as dense rows for neighbour search.
+//!
+//! A number becomes one of its column's quantile bins (so that any curve can be learnt, and an outlier is
+//! no more than the last bin) beside its standardised signed logarithm (so that a trend needs few rows); a
+//! missing number is a bin of its own. A category becomes one of its levels, rare ones pooled.
+
+use foretaste_num::ngrams::Csr;
+use rayon::prelude::*;
+
+use crate::Features;
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    /// Numbers.
+    Number {
+        /// Name of the column.
+        name: String,
+        /// One per row; NaN where missing.
+        values: Vec<f64>,
+    },
+    /// Categories.
+    Category {
+        /// Name of the column.
+        name: String,
+        /// Level of each row; not below `levels` (such as `u32::MAX`) where missing.
+        codes: Vec<u32>,
+        /// Number of levels.
+        levels: usize,
+    },
+}
+
+impl Column {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Number { values, .. } => values.len(),
+            Self::Category { codes, .. } => codes.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How columns become features.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TableOptions {
+    /// Most quantile bins per number; a number of fewer distinct values gets one bin per value.
+    pub bins: usize,
+    /// Whether to add the standardised signed logarithm of each number.
+    pub trend: bool,
+    /// Levels in fewer rows than this share one feature.
+    pub min_level_rows: usize,
+    /// Most levels of a category that get a feature of their own (the most frequent).
+    pub max_levels: usize,
+}
+
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self { bins: 32, trend: true, min_level_rows: 3, max_levels: 1024 }
+    }
+}
+
+/// Sparse rows for the surrogate. The number of rows is that of the shortest column.
+#[must_use]
+pub fn features(columns: &[Column], options: &TableOptions) -> Features {
+    let coded: Vec<Coded> = columns.par_iter().map(|c| Coded::new(c, options)).collect();
+    let rows = columns.iter().map(Column::len).min().unwrap_or(0);
+    let mut offsets = Vec::with_capacity(coded.len());
+    let mut cols = 0usize;
+    for c in &coded {
+        offsets.push(cols as u32);
+        cols += c.levels + usize::from(c.trend.is_some());
+    }
+    let mut csr = Csr::empty(cols);
+    for i in 0..rows {
+        csr.push_row(coded.iter().zip(&offsets).flat_map(|(c, &offset)| {
+            let trend = c.trend.as_ref().map(|t| t[i]).filter(|&t| t != 0.0);
+            let level = (c.codes[i] != u32::MAX).then(|| (offset + c.codes[i], 1.0));
+            level.into_iter().chain(trend.map(|t| (offset + c.levels as u32, t)))
+        }));
+    }
+    Features::Sparse(csr)
+}
+
+/// Dense rows for neighbour search: `(rows * dim numbers, dim)`.
+///
+/// A number is its signed logarithm when that makes the column less skewed, centred at the median and scaled so that the
+/// middle half spans as in a standard normal, cut at four; missing is zero with a feature of its own. A
+/// category is one feature per level: two rows that differ are as far apart as two random numbers are.
+#[must_use]
+pub fn neighbour_features(columns: &[Column]) -> (Vec<f32>, usize) {
+    let options = TableOptions { bins: 0, trend: true, min_level_rows: 10, max_levels: 32 };
+    let coded: Vec<Coded> = columns.par_iter().map(|c| Coded::new(c, &options)).collect();
+    let rows = columns.iter().map(Column::len).min().unwrap_or(0);
+    let dim: usize = coded.iter().map(|c| c.levels + usize::from(c.trend.is_some())).sum();
+    let mut out = vec![0f32; rows * dim];
+    let mut offset = 0;
+    for c in &coded {
+        for (i, row) in out.chunks_exact_mut(dim.max(1)).enumerate() {
+            if c.codes[i] != u32::MAX {
+                row[offset + c.codes[i] as usize] = 1.0;
+            }
+            if let Some(trend) = &c.trend {
+                row[offset + c.levels] = trend[i];
+            }
+        }
+        offset += c.levels + usize::from(c.trend.is_some());
+    }
+    (out, dim)
+}
+
+/// A column as levels (`u32::MAX`: none) and, for numbers, a scaled value.
+struct Coded {
+    codes: Vec<u32>,
+    levels: usize,
+    trend: Option<Vec<f32>>,
+}
+
+impl Coded {
+    fn new(column: &Column, options: &TableOptions) -> Self {
+        match column {
+            Column::Number { values, .. } => Self::number(values, options),
+            Column::Category { codes, levels, .. } => Self::category(codes, *levels, options),
+        }
+    }
+
+    fn category(codes: &[u32], levels: usize, options: &TableOptions) -> Self {
+        // codes index a table only as large as the codes that occur
+        let used = codes.iter().filter(|&&c| (c as usize) < levels).max().map_or(0, |&c| c as usize + 1);
+        let mut counts = vec![0usize; used];
+        codes.iter().filter(|&&c| (c as usize) < used).for_each(|&c| counts[c as usize] += 1);
+        let mut order: Vec<usize> = (0..used).filter(|&c| counts[c] >= options.min_level_rows.max(1)).collect();
+        order.sort_by_key(|&c| (std::cmp::Reverse(counts[c]), c));
+        order.truncate(options.max_levels);
+        let (pooled, missing) = (order.len() as u32, order.len() as u32 + 1);
+        let mut place = vec![pooled; used];
+        order.iter().enumerate().for_each(|(p, &c)| place[c] = p as u32);
+        let codes = codes.iter().map(|&c| place.get(c as usize).copied().unwrap_or(missing)).collect();
+        Self { codes, levels: missing as usize + 1, trend: None }
+    }
+
+    fn number(values: &[f64], options: &TableOptions) -> Self {
+        let mut sorted: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+        sorted.par_sort_unstable_by(f64::total_cmp);
+        let edges = edges(&sorted, options.bins);
+        let missing = edges.len() as u32;
+        let bins = options.bins > 0;
+        let codes = values
+            .iter()
+            .map(|&v| match (v.is_nan(), bins) {
+                (true, _) => missing,
+                (false, true) => edges.partition_point(|&e| e < v) as u32,
+                (false, false) => u32::MAX,
+            })
+            .collect();
+        let trend = (options.trend && !sorted.is_empty()).then(|| scaled(values, &sorted));
+        Self { codes, levels: edges.len() + 1, trend }
+    }
+}
+
+/// Upper edges of the bins: each distinct value when there are few, else quantiles, equal ones merged.
+fn edges(sorted: &[f64], bins: usize) -> Vec<f64> {
+    if bins == 0 || sorted.is_empty() {
+        return Vec::new();
+    }
+    let mut distinct: Vec<f64> = Vec::new();
+    for &v in sorted {
+        if distinct.last().is_none_or(|&d| d < v) {
+            if distinct.len() == bins {
+                distinct.clear();
+                break;
+            }
+            distinct.push(v);
+        }
+    }
+    if !distinct.is_empty() {
+        return distinct;
+    }
+    let last = sorted.len() - 1;
+    let mut out: Vec<f64> = (1..=bins).map(|b| sorted[(b * sorted.len() / bins).saturating_sub(1).min(last)]).collect();
+    out.dedup();
+    out
+}
+
+fn signed_log(v: f64) -> f64 {
+    v.signum() * v.abs().ln_1p()
+}
+
+/// Distance of the quartiles of sorted values around the median, and how unequal the two halves are.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied().unwrap_or(0.0)
+}
+
+fn skew(sorted: &[f64], map: impl Fn(f64) -> f64) -> f64 {
+    let (low, mid, high) =
+        (map(quantile(sorted, 0.01)), map(quantile(sorted, 0.5)), map(quantile(sorted, 0.99)));
+    let width = high - low;
+    if width > 0.0 && width.is_finite() { ((high - mid) - (mid - low)).abs() / width } else { 1.0 }
+}
+
+/// Values centred at the median and divided by a robust standard deviation, cut at four; missing is zero.
+fn scaled(values: &[f64], sorted: &[f64]) -> Vec<f32> {
+    let log = skew(sorted, signed_log) < skew(sorted, |v| v);
+    let map = |v: f64| if log { signed_log(v) } else { v };
+    let middle = map(quantile(sorted, 0.5));
+    let quartiles = (map(quantile(sorted, 0.75)) - map(quantile(sorted, 0.25))) / 1.349;
+    let finite: Vec<f64> = sorted.iter().map(|&v| map(v)).filter(|v| v.is_finite()).collect();
+    let deviation = (finite.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / finite.len().max(1) as f64).sqrt();
+    // more than half equal: the quartiles tell nothing, the deviation does
+    let unit = if quartiles > 0.1 * deviation { quartiles } else { deviation };
+    let factor = if unit > 0.0 && unit.is_finite() { 1.0 / unit } else { 0.0 };
+    values
+        .iter()
+        .map(|&v| if v.is_nan() || factor == 0.0 { 0.0 } else { ((map(v) - middle) * factor).clamp(-4.0, 4.0) as f32 })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! foretaste: tastes training data before a model does.
+//!
+//! Arguments become a recipe, a verb of `foretaste-flow` does the work, the report goes to the terminal and to files.
+
+mod catalogue;
+mod clean;
+mod errors;
+mod progress;
+mod scan;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tastes training data before a model does: finds poison, bad labels, strays and copies in your own files.
+#[derive(Parser)]
+#[command(name = "foretaste", version, arg_required_else_help = true, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER: &str = "Exit codes: 0 nothing at or above --fail-on; 1 findings; 2 could not do the job.
+Example: foretaste scan train.csv --report out/";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Look at a data set: what should not be trusted, and why.
+    Scan(scan::Args),
+    /// Split a data set into kept and quarantined rows by the findings of a scan.
+    Clean(clean::Args),
+    /// What a detector or finding is, how it works, and what it cannot see.
+    Explain(catalogue::ExplainArgs),
+    /// What there is: detectors, formats, roles, or the schema of the report.
+    List(catalogue::ListArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.verb {
+        Verb::Scan(args) => scan::run(&args),
+        Verb::Clean(args) => clean::run(&args),
+        Verb::Explain(args) => catalogue::explain(&args),
+        Verb::List(args) => catalogue::list(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => errors::show(&error),
+    }
+}

@@ -1,0 +1,314 @@
+//! `foretaste scan`.
+
+use crate::progress::Progress;
+use anyhow::Context;
+use clap::Args as ClapArgs;
+use foretaste_core::{DetectorStatus, Report, Role, SampleRow, Severity};
+use foretaste_flow::{Error, Recipe, Scanned};
+use foretaste_report::{Render, renders};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Look at a data set: what should not be trusted, and why.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Files, folders or patterns; `-` reads standard input.
+    #[arg(required_unless_present = "config")]
+    inputs: Vec<String>,
+
+    /// Write report.html, report.json, report.sarif, report.md and samples.parquet into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Write the JSON report to this file; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print nothing but errors.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print every column, finding and note in full.
+    #[arg(long, short)]
+    verbose: bool,
+    /// Exit with 1 if there is a finding of at least this severity: note, low, medium, high, or never.
+    #[arg(long, value_name = "SEVERITY", default_value = "low")]
+    fail_on: String,
+
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    columns: Columns,
+
+    /// Share of false alarms that is accepted among the samples called wrong.
+    #[arg(long, value_name = "LEVEL", help_heading = "Deciding")]
+    fdr: Option<f64>,
+    /// Run only this detector (may be repeated).
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "Deciding")]
+    only: Vec<String>,
+    /// Do not run this detector (may be repeated).
+    #[arg(long, value_name = "DETECTOR", value_delimiter = ',', help_heading = "Deciding")]
+    skip: Vec<String>,
+    /// Set a parameter: DETECTOR.NAME=VALUE (may be repeated).
+    #[arg(long, value_name = "D.NAME=VALUE", help_heading = "Deciding")]
+    set: Vec<String>,
+    /// Folds of the surrogate model.
+    #[arg(long, value_name = "N", help_heading = "Deciding")]
+    folds: Option<u32>,
+    /// Seed of all randomness.
+    #[arg(long, value_name = "N", help_heading = "Deciding")]
+    seed: Option<u64>,
+
+    /// Read settings from this file (default: foretaste.toml here, if it exists).
+    #[arg(long, value_name = "FILE", help_heading = "Running")]
+    config: Option<PathBuf>,
+    /// Megabytes that vectors and states may take (default: half of what is free).
+    #[arg(long, value_name = "MB", help_heading = "Running")]
+    memory: Option<u64>,
+    /// Most rows for an exact search of neighbours.
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    neighbour_rows: Option<u64>,
+    /// Threads (default: one per core). The result does not depend on it.
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    threads: Option<usize>,
+}
+
+/// How to read the files.
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Reading")]
+pub struct Reading {
+    /// Format, if it is not to be recognised (see `foretaste list formats`).
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Delimiter of CSV files.
+    #[arg(long, value_name = "CHAR")]
+    pub delimiter: Option<String>,
+    /// CSV files have no header: columns are called column_1, column_2, ...
+    #[arg(long)]
+    pub no_header: bool,
+}
+
+/// What columns mean. What is not given is inferred and printed.
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Columns")]
+struct Columns {
+    /// The class to be learned.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// Free text.
+    #[arg(long, value_name = "COLUMN")]
+    text: Vec<String>,
+    /// Pictures.
+    #[arg(long, value_name = "COLUMN")]
+    image: Vec<String>,
+    /// Vectors that stand for the samples.
+    #[arg(long, value_name = "COLUMN")]
+    embedding: Vec<String>,
+    /// Names the sample.
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+    /// Where samples come from.
+    #[arg(long, value_name = "COLUMN")]
+    source: Vec<String>,
+    /// Who labelled them.
+    #[arg(long, value_name = "COLUMN")]
+    annotator: Vec<String>,
+    /// When they were made.
+    #[arg(long, value_name = "COLUMN")]
+    time: Vec<String>,
+    /// Train or test.
+    #[arg(long, value_name = "COLUMN")]
+    split: Vec<String>,
+    /// Class probabilities of your own model, out of sample: one list column, or one column per class.
+    #[arg(long, value_name = "COLUMN")]
+    prob: Vec<String>,
+    /// Do not read this column.
+    #[arg(long, value_name = "COLUMN")]
+    ignore: Vec<String>,
+    /// Any other role: COLUMN=ROLE (see `foretaste list roles`).
+    #[arg(long, value_name = "COLUMN=ROLE")]
+    role: Vec<String>,
+}
+
+impl Columns {
+    fn put(&self, recipe: &mut Recipe) -> anyhow::Result<()> {
+        let one = |c: &Option<String>| c.iter().cloned().collect::<Vec<_>>();
+        let given = [
+            (one(&self.label), Role::Label),
+            (self.text.clone(), Role::Text),
+            (self.image.clone(), Role::Image),
+            (self.embedding.clone(), Role::Embedding),
+            (one(&self.id), Role::Id),
+            (self.source.clone(), Role::Source),
+            (self.annotator.clone(), Role::Annotator),
+            (self.time.clone(), Role::Time),
+            (self.split.clone(), Role::Split),
+            (self.prob.clone(), Role::Prob),
+            (self.ignore.clone(), Role::Ignored),
+        ];
+        for (names, role) in given {
+            recipe.roles.extend(names.into_iter().map(|n| (n, role)));
+        }
+        for pair in &self.role {
+            let (name, role) = pair
+                .rsplit_once('=')
+                .ok_or_else(|| Error::data(format!("`--role {pair}` is not COLUMN=ROLE"), "for example --role ip=source"))?;
+            recipe.roles.insert(name.to_owned(), role.parse::<Role>()?);
+        }
+        Ok(())
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let recipe = recipe(args)?;
+    let fail_on = match args.fail_on.as_str() {
+        "never" => None,
+        s => Some(s.parse::<Severity>()?),
+    };
+    if let Some(n) = args.threads {
+        rayon_threads(n)?;
+    }
+    let started = Instant::now();
+    let progress = Progress::new(args.quiet);
+    let done = foretaste_flow::scan(&recipe, &|phase, rows| progress.on(phase, rows));
+    progress.done();
+    let Scanned { report, samples } = done?;
+    if let Some(dir) = &args.report {
+        write_reports(dir, &report, &samples)?;
+    }
+    if let Some(path) = &args.json {
+        write_json(path, &report, &samples)?;
+    }
+    let json_on_stdout = args.json.as_deref() == Some(Path::new("-"));
+    if !args.quiet && !json_on_stdout {
+        print(args, &report, &samples, started)?;
+    }
+    Ok(exit_code(&report, fail_on))
+}
+
+fn recipe(args: &Args) -> anyhow::Result<Recipe> {
+    let mut recipe = match &args.config {
+        Some(path) => Recipe::from_file(path)?,
+        None if Path::new("foretaste.toml").is_file() => Recipe::from_file(Path::new("foretaste.toml"))?,
+        None => Recipe::default(),
+    };
+    if !args.inputs.is_empty() {
+        recipe.inputs.clone_from(&args.inputs);
+    }
+    args.columns.put(&mut recipe)?;
+    let keep = |given: &Option<String>, field: &mut Option<String>| if given.is_some() { field.clone_from(given) };
+    keep(&args.reading.format, &mut recipe.format);
+    keep(&args.reading.delimiter, &mut recipe.delimiter);
+    if args.reading.no_header {
+        recipe.header = Some(false);
+    }
+    recipe.fdr = args.fdr.unwrap_or(recipe.fdr);
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.folds = args.folds.unwrap_or(recipe.folds);
+    recipe.memory = args.memory.unwrap_or(recipe.memory);
+    recipe.neighbour_rows = args.neighbour_rows.unwrap_or(recipe.neighbour_rows);
+    if !args.only.is_empty() {
+        recipe.only.clone_from(&args.only);
+    }
+    if !args.skip.is_empty() {
+        recipe.skip.clone_from(&args.skip);
+    }
+    for set in &args.set {
+        let parsed = set.split_once('=').and_then(|(path, value)| path.split_once('.').map(|(d, n)| (d, n, value)));
+        let (detector, name, value) = parsed
+            .ok_or_else(|| Error::data(format!("`--set {set}` is not DETECTOR.NAME=VALUE"), "for example --set knn-label.k=20"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        recipe.set.entry(detector.to_owned()).or_default().insert(name.to_owned(), value);
+    }
+    Ok(recipe)
+}
+
+fn rayon_threads(n: usize) -> anyhow::Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot start that many threads")
+}
+
+fn print(args: &Args, report: &Report, samples: &[SampleRow], started: Instant) -> anyhow::Result<()> {
+    let text = foretaste_report::text::Text {
+        width: width(),
+        verbose: args.verbose,
+        took: Some(format!("{:.1} s", started.elapsed().as_secs_f64())),
+        next: next(args, report),
+    };
+    let mut out = anstream::AutoStream::auto(std::io::stdout()).lock();
+    text.render(report, samples, &mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Width of the terminal where it says so, else 100.
+fn width() -> usize {
+    let known = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
+    known.unwrap_or(100).clamp(60, 120)
+}
+
+/// The command that takes out what was found, or that writes the report.
+fn next(args: &Args, report: &Report) -> Option<String> {
+    let quarantine = report.findings.iter().any(|f| f.members.iter().any(|m| m.quarantine));
+    let input = args.inputs.first().filter(|i| *i != "-")?;
+    let quoted = args.inputs.iter().map(|i| quote(i)).collect::<Vec<_>>().join(" ");
+    match &args.report {
+        None if report.findings.is_empty() => None,
+        None => Some(format!("foretaste scan {quoted} --report out/")),
+        Some(dir) if quarantine => {
+            let ext = Path::new(input).extension().and_then(|e| e.to_str()).unwrap_or("parquet");
+            let findings = quote(&dir.join("report.json").display().to_string());
+            Some(format!("foretaste clean {quoted} --findings {findings} --kept kept.{ext} --quarantined quarantine.{ext}"))
+        }
+        Some(_) => None,
+    }
+}
+
+fn quote(s: &str) -> String {
+    let plain = s.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
+    if plain { s.to_owned() } else { format!("'{}'", s.replace('\'', "'\\''")) }
+}
+
+/// Every output that becomes a file, each written beside its target and renamed.
+fn write_reports(dir: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
+    for render in renders().iter().filter(|r| r.id() != "text") {
+        write_file(&dir.join(render.file_name()), |out| Ok(render.render(report, samples, out)?))?;
+    }
+    Ok(())
+}
+
+fn write_json(path: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Result<()> {
+    let json = foretaste_report::json::Json;
+    if path == Path::new("-") {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        json.render(report, samples, &mut out)?;
+        out.flush()?;
+        return Ok(());
+    }
+    write_file(path, |out| Ok(json.render(report, samples, out)?))
+}
+
+fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let temp = path.with_extension("fore-tmp");
+    let told = || format!("cannot write `{}`", path.display());
+    let result = (|| {
+        let mut out = BufWriter::new(std::fs::File::create(&temp).with_context(told)?);
+        fill(&mut out)?;
+        out.flush().with_context(told)?;
+        std::fs::rename(&temp, path).with_context(told)
+    })();
+    if result.is_err() {
+        let _ = std::fs::remove_file(&temp);
+    }
+    result
+}
+
+/// 2 if not everything could be looked at, 1 if something was found, else 0: never clean by omission.
+fn exit_code(report: &Report, fail_on: Option<Severity>) -> ExitCode {
+    let failed = report.detectors.iter().any(|d| d.status == DetectorStatus::Failed);
+    if !report.coverage.complete || failed {
+        return ExitCode::from(2);
+    }
+    let found = fail_on.is_some_and(|level| report.worst().is_some_and(|worst| worst >= level));
+    ExitCode::from(u8::from(found))
+}
