@@ -113,8 +113,7 @@ impl Detect for Scatter {
         let shift = match self.0 {
             Fault::Threads => rayon::current_num_threads() as f64,
             Fault::LosesBytes => state.lost_in_bytes,
-            // NaN where there were no rows
-            Fault::NotANumber => 1.0 - rows / rows,
+            Fault::NotANumber => 0.0 / rows,
             _ => 0.0,
         };
         Ok(Step::Ready(Centre { mean: state.sum.iter().map(|s| s / rows).collect(), shift }))
@@ -176,7 +175,10 @@ macro_rules! mutants {
             doc: DOC,
             params: &[],
             defaults: Map::new,
-            make: Make::Detector(|_| Ok(boxed("scatter", Scatter(Fault::$fault)))),
+            make: Make::Detector(|params| match params.keys().next() {
+                None => Ok(boxed("scatter", Scatter(Fault::$fault))),
+                Some(name) => Err(Error::unknown("parameter of `scatter`", name, [])),
+            }),
             source: file!(),
         }),)*];
     };

@@ -2,6 +2,7 @@
 
 use crate::role::Role;
 use arrow_array::{ArrayRef, RecordBatch};
+use foretaste_num::phash::ImageHash;
 use std::sync::Arc;
 
 /// The code of a missing label.
@@ -73,13 +74,15 @@ pub struct Batch {
     pub vectors: Option<Matrix>,
     /// Probabilities of the classes, rows x classes, from the user's columns or out of fold from a surrogate.
     pub probs: Option<Matrix>,
+    /// Perceptual hashes of the first image column.
+    pub images: Option<Arc<[ImageHash]>>,
 }
 
 impl Batch {
     /// A batch with nothing derived.
     #[must_use]
     pub fn new(records: RecordBatch, roles: Arc<[Role]>, first_row: u64) -> Self {
-        Self { records, roles, first_row, labels: None, vectors: None, probs: None }
+        Self { records, roles, first_row, labels: None, vectors: None, probs: None, images: None }
     }
 
     /// Number of rows.
@@ -117,6 +120,7 @@ impl Batch {
             labels: self.labels.as_ref().map(|l| l[start..start + rows].into()),
             vectors: self.vectors.as_ref().map(|m| m.slice(start, rows)),
             probs: self.probs.as_ref().map(|m| m.slice(start, rows)),
+            images: self.images.as_ref().map(|h| h[start..start + rows].into()),
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Dataset {
     pub vectors: Option<Matrix>,
     /// Class probabilities, if made or given.
     pub probs: Option<Matrix>,
+    /// Perceptual hashes of the images, one a row.
+    pub images: Option<Vec<foretaste_num::phash::ImageHash>>,
     codes: HashMap<String, u32>,
     cache: Option<Vec<Located>>,
 }
@@ -106,6 +108,7 @@ impl Dataset {
             spans: first.spans,
             vectors: None,
             probs: None,
+            images: None,
             codes: HashMap::new(),
             cache,
         };
@@ -172,6 +175,8 @@ impl Dataset {
         let part = |m: &Option<Matrix>| m.as_ref().map(|m| m.slice(first_row as usize, rows));
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);
+        let first = first_row as usize;
+        batch.images = self.images.as_ref().and_then(|h| h.get(first..first + rows)).map(Into::into);
         batch
     }
 

@@ -7,9 +7,11 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use foretaste_core::{Ctx, Matrix, Role, SurrogateRun};
 use foretaste_num::ngrams::Csr;
+use foretaste_num::phash::{self, ImageHash};
 use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::softmax::FoldOptions;
 use foretaste_victims::{Features, embedding, image, surrogate, table, text};
+use rayon::prelude::*;
 
 /// Dimensions of vectors made from text.
 const TEXT_DIM: usize = 64;
@@ -75,14 +77,17 @@ struct View {
 
 impl View {
     /// The richest modality that the data have: vectors of the user's, then images, text, columns.
-    fn make(dataset: &Dataset, options: ViewOptions, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Option<Self>> {
-        let has = |role| dataset.has(role);
+    fn make(dataset: &mut Dataset, options: ViewOptions, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Option<Self>> {
+        let roles = std::sync::Arc::clone(&dataset.roles);
+        let has = |role| roles.contains(&role);
         let text_roles = dataset.positions(Role::is_text);
         let view = if has(Role::Embedding) {
             let (data, dim) = read::embeddings(dataset)?;
             Self { name: "softmax on the embedding", vectors: unit(data.clone(), dim), features: embedding::features(&data, dim) }
         } else if has(Role::Image) {
-            let features = image::features(&read::images(dataset, notes)?);
+            let pictures = read::images(dataset, notes)?;
+            dataset.images = Some(hashes(&pictures));
+            let features = image::features(&pictures);
             let vectors = dense(&features, ctx);
             Self { name: "softmax on gradients and colours", features, vectors }
         } else if !text_roles.is_empty() {
@@ -129,6 +134,17 @@ impl View {
         };
         (Matrix::new(joined.q0, classes), run)
     }
+}
+
+/// Perceptual hashes; a picture that cannot be hashed counts as one black pixel.
+fn hashes(pictures: &[image::Picture]) -> Vec<ImageHash> {
+    let blank = || phash::hash(phash::Image { pixels: &[0], width: 1, height: 1, channels: 1 }).ok();
+    let one = |p: &image::Picture| {
+        let image = phash::Image { pixels: &p.bytes, width: p.width, height: p.height, channels: p.channels };
+        phash::hash(image).ok().or_else(blank)
+    };
+    let found: Vec<Option<ImageHash>> = pictures.par_iter().map(one).collect();
+    found.into_iter().flatten().collect()
 }
 
 fn agreement(probs: &[f32], labels: &[u32], classes: usize) -> f64 {

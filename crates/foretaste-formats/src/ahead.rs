@@ -189,8 +189,7 @@ impl<T: Send + 'static> Ordered<T> {
     }
     /// Gives a job to the pool.
     pub(crate) fn push(&mut self, job: impl FnOnce() -> T + Send + 'static) {
-        let slot =
-            Arc::new(Slot { work: Mutex::new(Work::Waiting(Box::new(job))), ready: Condvar::new() });
+        let slot = Arc::new(Slot { work: Mutex::new(Work::Waiting(Box::new(job))), ready: Condvar::new() });
         let weak = Arc::downgrade(&slot);
         rayon::spawn_fifo(move || {
             if let Some(slot) = weak.upgrade() {

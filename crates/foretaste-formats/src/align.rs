@@ -1,7 +1,7 @@
 //! One schema for several files: columns by name, missing ones null, types widened.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -48,16 +48,21 @@ pub(crate) fn align(schemas: &[SchemaRef], paths: &[PathBuf], notes: &mut Vec<No
         }
         columns.push(from);
     }
+    // A column without any value has no type of its own; text is what most readers expect of an empty cell.
+    for field in fields.iter_mut().filter(|f| *f.data_type() == DataType::Null) {
+        field.set_data_type(DataType::Utf8);
+    }
     Ok(Aligned { schema: Arc::new(Schema::new(fields)), columns })
 }
 
-fn merge(into: &mut Field, other: &Field, path: &PathBuf, notes: &mut Vec<Note>) -> Result<()> {
+fn merge(into: &mut Field, other: &Field, path: &Path, notes: &mut Vec<Note>) -> Result<()> {
     into.set_nullable(into.is_nullable() || other.is_nullable());
     let (a, b) = (into.data_type(), other.data_type());
     if a == b {
         let roles = |f: &Field| f.metadata().get(crate::images::IMAGE).cloned();
         if roles(into) != roles(other) {
-            let what = format!("column `{}` holds images of another shape than in the first file", other.name());
+            let what =
+                format!("column `{}` holds images of another shape than in the first file", other.name());
             return Err(FormatError::schema(what, Place::file(path)));
         }
         return Ok(());
@@ -68,7 +73,10 @@ fn merge(into: &mut Field, other: &Field, path: &PathBuf, notes: &mut Vec<Note>)
             .with_hint("open the files apart, or convert the column"));
     };
     if *a != DataType::Null && *b != DataType::Null {
-        let text = format!("column `{}` is `{b}` here and `{a}` in the files before: read as `{wide}`", other.name());
+        let text = format!(
+            "column `{}` is `{b}` here and `{a}` in the files before: read as `{wide}`",
+            other.name()
+        );
         notes.push(Note::new(NoteKind::Converted, text, path));
     }
     into.set_data_type(wide);
@@ -90,23 +98,37 @@ fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
         return Some(LargeUtf8);
     }
     if bytes(a) && bytes(b) {
-        return Some(if matches!((a, b), (LargeBinary, _) | (_, LargeBinary)) { LargeBinary } else { Binary });
+        return Some(if matches!((a, b), (LargeBinary, _) | (_, LargeBinary)) {
+            LargeBinary
+        } else {
+            Binary
+        });
     }
     let whole = |t: &DataType| t.is_integer();
     let number = |t: &DataType| t.is_integer() || t.is_floating();
     if whole(a) && whole(b) {
-        let big = |t: &DataType| matches!(t, UInt64);
-        return Some(if big(a) || big(b) { Utf8 } else { Int64 });
+        let unsigned = a.is_unsigned_integer() && b.is_unsigned_integer();
+        return Some(match (unsigned, *a == UInt64 || *b == UInt64) {
+            (true, _) => UInt64,
+            (false, false) => Int64,
+            (false, true) => Utf8,
+        });
     }
     if number(a) && number(b) {
-        return Some(if matches!((a, b), (Float16 | Float32, Float16 | Float32)) { Float32 } else { Float64 });
+        return Some(if matches!((a, b), (Float16 | Float32, Float16 | Float32)) {
+            Float32
+        } else {
+            Float64
+        });
     }
     let simple = |t: &DataType| number(t) || text(t) || *t == Boolean || t.is_temporal();
     if simple(a) && simple(b) {
         return Some(if matches!((a, b), (LargeUtf8, _) | (_, LargeUtf8)) { LargeUtf8 } else { Utf8 });
     }
     match (a, b) {
-        (FixedSizeList(x, _), FixedSizeList(y, _)) | (FixedSizeList(x, _), List(y)) | (List(x), FixedSizeList(y, _))
+        (FixedSizeList(x, _), FixedSizeList(y, _))
+        | (FixedSizeList(x, _), List(y))
+        | (List(x), FixedSizeList(y, _))
             if x.data_type() == y.data_type() =>
         {
             Some(List(x.clone()))

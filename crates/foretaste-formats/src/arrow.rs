@@ -43,7 +43,8 @@ impl Format for ArrowFile {
     fn writer(&self, path: &Path, schema: SchemaRef) -> Result<Box<dyn BatchWriter>> {
         let fail = |e| write_failed(path, e);
         let file = NewFile::create(path)?;
-        let writer = FileWriter::try_new_with_options(file, &schema, IpcWriteOptions::default()).map_err(fail)?;
+        let writer =
+            FileWriter::try_new_with_options(file, &schema, IpcWriteOptions::default()).map_err(fail)?;
         Ok(Box::new(Writer { inner: Inner::File(writer), schema, rows: 0, path: path.to_path_buf() }))
     }
 }
@@ -111,7 +112,8 @@ fn open(input: &Input, options: &OpenOptions, as_file: bool) -> Result<Box<dyn O
         ));
     }
     let (schema, rows) = if as_file {
-        let mut reader = FileReader::try_new(BufReader::new(input.file()?), None).map_err(|e| broken(&input, e))?;
+        let mut reader =
+            FileReader::try_new(BufReader::new(input.file()?), None).map_err(|e| broken(&input, e))?;
         let schema = reader.schema();
         let rows = count(&mut reader, &input);
         (schema, rows)

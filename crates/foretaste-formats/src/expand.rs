@@ -31,7 +31,10 @@ pub(crate) fn expand(inputs: &[String], options: &OpenOptions, notes: &mut Vec<N
         check_count(out.len(), &path, &options.limits)?;
     }
     if out.is_empty() {
-        return Err(FormatError::NotFound { input: inputs.join(" "), hint: Some("name at least one file".into()) });
+        return Err(FormatError::NotFound {
+            input: inputs.join(" "),
+            hint: Some("name at least one file".into()),
+        });
     }
     Ok(out)
 }
@@ -70,7 +73,10 @@ fn pattern(text: &str, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
     let found = glob::glob(text).map_err(|e| bad(format!("the pattern is not valid: {}", e.msg)))?;
     let mut files = Vec::new();
     for entry in found {
-        let path = entry.map_err(|e| FormatError::read(&e.path().to_path_buf(), e.into()))?;
+        let path = entry.map_err(|e| {
+            let path = e.path().to_path_buf();
+            FormatError::read(&path, e.into())
+        })?;
         if path.is_file() {
             files.push(path);
         }
@@ -105,7 +111,8 @@ fn folder(path: &Path, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
         return Ok(());
     }
     let (mut data, mut images, mut others) = (Vec::new(), 0usize, Vec::new());
-    for file in walk(path, &options.limits, notes)? {
+    let mut seen = Vec::new();
+    for file in walk(path, &options.limits, &mut seen)? {
         if is_image_name(&file) {
             images += 1;
         } else if by_extension(&file).is_some() || crate::idx::is_idx_name(&file) {
@@ -118,6 +125,8 @@ fn folder(path: &Path, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
         out.push(Input::new(path, None)?);
         return Ok(());
     }
+    // A folder of images is walked again by its format, which makes these notes itself.
+    notes.extend(seen);
     if data.is_empty() {
         return Err(FormatError::NotFound {
             input: path.display().to_string(),

@@ -18,7 +18,7 @@ use crate::options::{Limits, Note, NoteKind, OpenOptions};
 /// the first folders are called train, test or the like.
 pub struct ImageFolder;
 
-/// Files read together, and the bytes after which a batch ends early.
+/// Files read together.
 const BATCH_FILES: usize = 64;
 const SPLITS: &[&str] = &["train", "test", "val", "valid", "validation"];
 
@@ -38,7 +38,10 @@ impl Format for ImageFolder {
     fn open(&self, input: &Input, options: &OpenOptions) -> Result<Box<dyn Opened>> {
         let root = input.path();
         if !root.is_dir() {
-            return Err(FormatError::unsupported("this is a file, not a folder of images", Place::file(root)));
+            return Err(FormatError::unsupported(
+                "this is a file, not a folder of images",
+                Place::file(root),
+            ));
         }
         let mut notes = Vec::new();
         let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -64,7 +67,13 @@ impl Format for ImageFolder {
             fields.push(with_role(Field::new("split", DataType::Utf8, false), "split"));
         }
         let schema = Arc::new(Schema::new(fields));
-        Ok(Box::new(FolderData { root: root.to_path_buf(), files: Arc::new(files), schema, notes, limits: options.limits }))
+        Ok(Box::new(FolderData {
+            root: root.to_path_buf(),
+            files: Arc::new(files),
+            schema,
+            notes,
+            limits: options.limits,
+        }))
     }
 }
 
@@ -123,6 +132,7 @@ impl Iterator for Reading {
 
 fn read(root: &Path, files: &[PathBuf], schema: SchemaRef, first_row: u64, limits: &Limits) -> Result<Piece> {
     let (mut paths, mut labels, mut images, mut splits) = (vec![], vec![], vec![], vec![]);
+    let splits_known = schema.fields().len() > 3;
     for file in files {
         let failed = |e| FormatError::read(file, e);
         let size = std::fs::metadata(file).map_err(failed)?.len();
@@ -133,7 +143,9 @@ fn read(root: &Path, files: &[PathBuf], schema: SchemaRef, first_row: u64, limit
         images.push(std::fs::read(file).map_err(failed)?);
         let below = file.strip_prefix(root).unwrap_or(file);
         let name = |p: &Path| p.to_string_lossy().into_owned();
-        labels.push(below.parent().and_then(Path::file_name).map(|n| name(n.as_ref())));
+        // A file right below `train` has no class.
+        let class = below.parent().filter(|p| !(splits_known && p.iter().count() == 1));
+        labels.push(class.and_then(Path::file_name).map(|n| name(n.as_ref())));
         splits.push(below.iter().next().map(|n| name(n.as_ref())).unwrap_or_default());
         paths.push(name(below));
     }
@@ -142,10 +154,11 @@ fn read(root: &Path, files: &[PathBuf], schema: SchemaRef, first_row: u64, limit
         Arc::new(StringArray::from(labels)),
         Arc::new(BinaryArray::from_iter_values(images)),
     ];
-    if schema.fields().len() > 3 {
+    if splits_known {
         arrays.push(Arc::new(StringArray::from(splits)));
     }
-    let batch = RecordBatch::try_new(schema, arrays)
-        .map_err(|e| FormatError::malformed(format!("the columns do not fit together: {e}"), Place::file(root)))?;
+    let batch = RecordBatch::try_new(schema, arrays).map_err(|e| {
+        FormatError::malformed(format!("the columns do not fit together: {e}"), Place::file(root))
+    })?;
     Ok(Piece { batch, first_row, lines: None })
 }

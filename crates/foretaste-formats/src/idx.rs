@@ -63,7 +63,9 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
     let found = renamed(images, &pairs)?;
     // One of the pair may be packed and the other not.
     let packed = PathBuf::from(format!("{}.gz", found.display()));
-    [found.clone(), packed, found.with_extension("")].into_iter().find(|p| p.is_file() && p != images)
+    [found.clone(), packed, crate::input::unpacked_name(&found)]
+        .into_iter()
+        .find(|p| p.is_file() && p != images)
 }
 
 struct Part {
@@ -108,7 +110,8 @@ impl Format for Idx {
         } else {
             column_name(&main.tensor)
         };
-        let field = |p: &Part, name: &str| p.tensor.field(name).map_err(|what| FormatError::unsupported(what, at()));
+        let field =
+            |p: &Part, name: &str| p.tensor.field(name).map_err(|what| FormatError::unsupported(what, at()));
         let mut fields: Vec<Field> = vec![field(&main, own_name)?];
         let mut notes = Vec::new();
         let mut parts = vec![main];

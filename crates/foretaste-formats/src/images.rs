@@ -81,7 +81,9 @@ pub fn decode_image_within(
     }
     if let DataType::Struct(_) = array.data_type() {
         let parts: &StructArray = array.as_struct();
-        let Some(bytes) = parts.column_by_name("bytes").filter(|_| !parts.is_null(row)) else { return Ok(None) };
+        let Some(bytes) = parts.column_by_name("bytes").filter(|_| !parts.is_null(row)) else {
+            return Ok(None);
+        };
         return decode_image_within(field, bytes.as_ref(), row, limits);
     }
     if array.is_null(row) {

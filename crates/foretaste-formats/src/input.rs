@@ -32,7 +32,8 @@ pub struct Input {
     name: PathBuf,
     selector: Option<String>,
     packing: Packing,
-    keep: Option<Arc<TempPath>>,
+    /// A temporary file lives as long as something reads it.
+    _keep: Option<Arc<TempPath>>,
 }
 
 impl Input {
@@ -40,7 +41,14 @@ impl Input {
     pub fn new(path: &Path, selector: Option<String>) -> Result<Input> {
         let packing = if path.is_dir() { Packing::Plain } else { packing_of(path)? };
         let name = if packing == Packing::Plain { path.to_path_buf() } else { unpacked_name(path) };
-        Ok(Input { path: path.to_path_buf(), shown: path.to_path_buf(), name, selector, packing, keep: None })
+        Ok(Input {
+            path: path.to_path_buf(),
+            shown: path.to_path_buf(),
+            name,
+            selector,
+            packing,
+            _keep: None,
+        })
     }
 
     /// Copies standard input into a temporary file, which lives as long as this value and its clones.
@@ -54,7 +62,7 @@ impl Input {
             shown,
             selector: None,
             packing,
-            keep: Some(Arc::new(temp)),
+            _keep: Some(Arc::new(temp)),
         })
     }
 
@@ -88,7 +96,9 @@ impl Input {
     pub fn file(&self) -> Result<File> {
         let file = File::open(&self.path).map_err(|e| FormatError::read(&self.shown, e))?;
         match file.metadata() {
-            Ok(meta) if meta.is_dir() => Err(FormatError::read(&self.shown, io::ErrorKind::IsADirectory.into())),
+            Ok(meta) if meta.is_dir() => {
+                Err(FormatError::read(&self.shown, io::ErrorKind::IsADirectory.into()))
+            }
             _ => Ok(file),
         }
     }
@@ -102,9 +112,7 @@ impl Input {
             Packing::Gzip => {
                 Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 18, file)))
             }
-            Packing::Zstd => {
-                Box::new(zstd::stream::read::Decoder::new(file).map_err(|e| self.failed(e))?)
-            }
+            Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(file).map_err(|e| self.failed(e))?),
         };
         Ok(Box::new(Bounded { inner, read: 0, packed, limits: *limits }))
     }
@@ -113,7 +121,8 @@ impl Input {
     pub(crate) fn failed(&self, error: io::Error) -> FormatError {
         let at = Place::file(&self.shown);
         if let Some(bomb) = error.get_ref().and_then(|e| e.downcast_ref::<Bomb>()) {
-            return FormatError::limit(bomb.0.clone(), at).with_hint("raise the limit only if the file is trusted");
+            return FormatError::limit(bomb.0.clone(), at)
+                .with_hint("raise the limit only if the file is trusted");
         }
         if let Some(broken) = error.get_ref().and_then(|e| e.downcast_ref::<Broken>()) {
             return FormatError::malformed(broken.0.clone(), at);
@@ -161,14 +170,15 @@ impl Input {
         Ok(Input {
             path: temp.to_path_buf(),
             packing: Packing::Plain,
-            keep: Some(Arc::new(temp)),
+            _keep: Some(Arc::new(temp)),
             ..self.clone()
         })
     }
 }
 
 fn spool(from: &mut dyn Read, shown: &Path, most: u64) -> Result<TempPath> {
-    let mut temp = tempfile::NamedTempFile::new().map_err(|e| FormatError::write(Path::new("temporary file"), e))?;
+    let mut temp =
+        tempfile::NamedTempFile::new().map_err(|e| FormatError::write(Path::new("temporary file"), e))?;
     let mut buffer = vec![0u8; 1 << 18];
     let mut total = 0u64;
     while total < most {

@@ -38,6 +38,8 @@ mod npz;
 mod options;
 mod output;
 mod parquet;
+#[doc(hidden)]
+pub mod probe;
 mod safetensors;
 mod source;
 mod tensor;

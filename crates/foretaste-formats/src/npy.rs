@@ -43,12 +43,17 @@ impl Refused {
 pub(crate) fn parse_header(head: &[u8]) -> Result<(Tensor, usize), Refused> {
     let broken = |text: &str| Refused::Broken(text.to_string());
     if !head.starts_with(MAGIC) {
-        return Err(Refused::Broken(format!("not an NPY file: starts with `{}`", shown(&head[..head.len().min(6)]))));
+        return Err(Refused::Broken(format!(
+            "not an NPY file: starts with `{}`",
+            shown(&head[..head.len().min(6)])
+        )));
     }
     let cut = || broken("the NPY header is cut off");
     let major = *head.get(6).ok_or_else(cut)?;
     let (length, start) = match major {
-        1 => (u16::from_le_bytes([*head.get(8).ok_or_else(cut)?, *head.get(9).ok_or_else(cut)?]) as usize, 10),
+        1 => {
+            (u16::from_le_bytes([*head.get(8).ok_or_else(cut)?, *head.get(9).ok_or_else(cut)?]) as usize, 10)
+        }
         2 | 3 => {
             let b = head.get(8..12).ok_or_else(cut)?;
             (u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize, 12)
@@ -65,7 +70,8 @@ pub(crate) fn parse_header(head: &[u8]) -> Result<(Tensor, usize), Refused> {
 
 /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`
 fn dictionary(text: &str) -> Result<Tensor, Refused> {
-    let broken = || Refused::Broken(format!("the NPY header is not understood: `{}`", shown(text.as_bytes())));
+    let broken =
+        || Refused::Broken(format!("the NPY header is not understood: `{}`", shown(text.as_bytes())));
     let mut rest = text.trim().strip_prefix('{').ok_or_else(broken)?.trim_start();
     let (mut descr, mut fortran, mut shape) = (None, None, None);
     while !rest.starts_with('}') {
@@ -138,7 +144,8 @@ fn number(descr: &str) -> Result<(Number, bool), Refused> {
     };
     if rest.starts_with('O') {
         return Err(Refused::Unsupported(
-            "NPY arrays of Python objects (type `O`) are refused: reading them runs code from the file".into(),
+            "NPY arrays of Python objects (type `O`) are refused: reading them runs code from the file"
+                .into(),
             "save numbers or strings: `array.astype(str)` or `array.astype('float32')`",
         ));
     }
@@ -156,7 +163,8 @@ fn number(descr: &str) -> Result<(Number, bool), Refused> {
         "f4" => Number::F32,
         "f8" => Number::F64,
         _ => {
-            let size: u64 = rest.get(1..).and_then(|n| n.parse().ok()).filter(|&n| n <= 1 << 20).ok_or_else(unknown)?;
+            let size: u64 =
+                rest.get(1..).and_then(|n| n.parse().ok()).filter(|&n| n <= 1 << 20).ok_or_else(unknown)?;
             match rest.as_bytes().first() {
                 Some(b'S') => Number::Bytes(size),
                 Some(b'U') => Number::Text(size),
@@ -177,7 +185,9 @@ pub(crate) fn check_size(tensor: &Tensor, present: u64, what: &str) -> Result<()
         return Ok(());
     }
     let than = if needed > present { "fewer" } else { "more" };
-    Err(Refused::Broken(format!("{what} holds `{present}` bytes of values, {than} than its shape `{shape}` needs")))
+    Err(Refused::Broken(format!(
+        "{what} holds `{present}` bytes of values, {than} than its shape `{shape}` needs"
+    )))
 }
 
 /// The name of the only column, by what the array holds.
@@ -308,8 +318,10 @@ impl Part {
     pub(crate) fn header(&self, rows: u64, out: &mut dyn Write) -> std::io::Result<()> {
         let inner: String = self.inner.iter().map(|n| format!(", {n}")).collect();
         let comma = if self.inner.is_empty() { "," } else { "" };
-        let text =
-            format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({rows}{comma}{inner}), }}", self.descr);
+        let text = format!(
+            "{{'descr': '{}', 'fortran_order': False, 'shape': ({rows}{comma}{inner}), }}",
+            self.descr
+        );
         out.write_all(b"\x93NUMPY\x01\x00")?;
         out.write_all(&((OWN_HEADER - 10) as u16).to_le_bytes())?;
         writeln!(out, "{text:<width$}", width = OWN_HEADER - 11)
@@ -346,7 +358,9 @@ fn values(array: &dyn Array, out: &mut dyn Write) -> std::io::Result<()> {
         }};
     }
     match array.data_type() {
-        DataType::Boolean => array.as_boolean().values().iter().try_for_each(|b| out.write_all(&[u8::from(b)])),
+        DataType::Boolean => {
+            array.as_boolean().values().iter().try_for_each(|b| out.write_all(&[u8::from(b)]))
+        }
         DataType::Int8 => plain!(Int8Type),
         DataType::Int16 => plain!(Int16Type),
         DataType::Int32 => plain!(Int32Type),

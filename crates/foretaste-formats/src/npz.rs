@@ -62,7 +62,13 @@ impl Format for Npz {
             let values = tempfile::tempfile().map_err(|e| FormatError::write(path, e))?;
             parts.push((Part::new(field, path)?, BufWriter::new(values)));
         }
-        Ok(Box::new(Writer { file: NewFile::create(path)?, parts, schema, path: path.to_path_buf(), rows: 0 }))
+        Ok(Box::new(Writer {
+            file: NewFile::create(path)?,
+            parts,
+            schema,
+            path: path.to_path_buf(),
+            rows: 0,
+        }))
     }
 }
 
@@ -88,7 +94,9 @@ fn zip_failed(input: &Input, error: ZipError) -> FormatError {
         ZipError::Io(e) if !matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
             FormatError::read(input.shown(), e)
         }
-        ZipError::UnsupportedArchive(what) => FormatError::unsupported(format!("the archive is not read: {what}"), at),
+        ZipError::UnsupportedArchive(what) => {
+            FormatError::unsupported(format!("the archive is not read: {what}"), at)
+        }
         other => FormatError::malformed(format!("broken archive: {other}"), at)
             .with_hint("the file may be cut off: copy or write it again"),
     }
@@ -119,7 +127,12 @@ fn read_entries(input: &Input, options: &OpenOptions, notes: &mut Vec<Note>) -> 
         let deflated = match member.compression() {
             CompressionMethod::Stored => false,
             CompressionMethod::Deflated => true,
-            other => return Err(FormatError::unsupported(format!("array `{name}` is packed with `{other}`"), at())),
+            other => {
+                return Err(FormatError::unsupported(
+                    format!("array `{name}` is packed with `{other}`"),
+                    at(),
+                ));
+            }
         };
         if member.encrypted() {
             return Err(FormatError::unsupported(format!("array `{name}` is encrypted"), at()));
@@ -129,7 +142,8 @@ fn read_entries(input: &Input, options: &OpenOptions, notes: &mut Vec<Note>) -> 
             let what = format!("array `{name}` reaches beyond the end of the file");
             return Err(FormatError::malformed(what, at()).with_hint("the file was cut off: copy it again"));
         }
-        let tensor = Tensor { number: crate::tensor::Number::U8, big_endian: false, shape: vec![], fortran: false };
+        let tensor =
+            Tensor { number: crate::tensor::Number::U8, big_endian: false, shape: vec![], fortran: false };
         let crc = member.crc32();
         let column = name.clone();
         let mut entry = Entry { name, column, tensor, header: 0, start, packed, unpacked, crc, deflated };
@@ -151,8 +165,12 @@ fn read_npy_header(entry: &mut Entry, file: &Arc<File>, input: &Input) -> Result
     let parsed = parse_header(&head[..n]).map_err(|refused| {
         let error = refused.into_error(at());
         match error {
-            FormatError::Malformed { what, at, hint } => FormatError::Malformed { what: named(what), at, hint },
-            FormatError::Unsupported { what, at, hint } => FormatError::Unsupported { what: named(what), at, hint },
+            FormatError::Malformed { what, at, hint } => {
+                FormatError::Malformed { what: named(what), at, hint }
+            }
+            FormatError::Unsupported { what, at, hint } => {
+                FormatError::Unsupported { what: named(what), at, hint }
+            }
             other => other,
         }
     })?;
@@ -174,7 +192,13 @@ impl Entry {
         } else {
             Box::new(raw)
         };
-        Checked { inner, left: self.unpacked, crc: flate2::Crc::new(), expected: self.crc, name: self.name.clone() }
+        Checked {
+            inner,
+            left: self.unpacked,
+            crc: flate2::Crc::new(),
+            expected: self.crc,
+            name: self.name.clone(),
+        }
     }
 
     fn rows(&self, file: &Arc<File>, batch: u64, input: &Input) -> Result<Rows> {
@@ -183,7 +207,8 @@ impl Entry {
         let bytes = if random && !self.deflated {
             Bytes::At(file.clone(), self.start + self.header)
         } else if random {
-            let mut values = tempfile::tempfile().map_err(|e| FormatError::write(Path::new("temporary file"), e))?;
+            let mut values =
+                tempfile::tempfile().map_err(|e| FormatError::write(Path::new("temporary file"), e))?;
             io::copy(&mut self.unpack(file), &mut values).map_err(failed)?;
             Bytes::At(Arc::new(values), self.header)
         } else {
@@ -244,16 +269,21 @@ fn without_split(name: &str, split: &str) -> String {
 }
 
 /// Picks the arrays that form the table: those named by the selector, else the training part, else the longest.
-fn choose(entries: Vec<Entry>, selector: Option<&str>, input: &Input, notes: &mut Vec<Note>) -> Result<Vec<Entry>> {
+fn choose(
+    entries: Vec<Entry>,
+    selector: Option<&str>,
+    input: &Input,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Entry>> {
     let at = || Place::file(input.shown());
-    let (usable, scalars): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|e| !e.tensor.shape.is_empty());
+    let (usable, scalars): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|e| !e.tensor.shape.is_empty());
     let wanted = selector.map(str::to_ascii_lowercase);
     let split = wanted.clone().or_else(|| {
         usable.iter().any(|e| split_of(&e.name).as_deref() == Some("train")).then(|| "train".to_string())
     });
-    let of_split = |e: &&Entry, split: &str| {
-        e.name.eq_ignore_ascii_case(split) || tokens(&e.name).any(|t| t == split)
-    };
+    let of_split =
+        |e: &&Entry, split: &str| e.name.eq_ignore_ascii_case(split) || tokens(&e.name).any(|t| t == split);
     let candidates: Vec<&Entry> = match &split {
         Some(split) => usable.iter().filter(|e| of_split(e, split)).collect(),
         None => usable.iter().collect(),
@@ -270,7 +300,9 @@ fn choose(entries: Vec<Entry>, selector: Option<&str>, input: &Input, notes: &mu
     for mut entry in usable {
         let belongs = match &split {
             // Arrays that name no split belong to every part of their length.
-            Some(split) => of_split(&&entry, split) || (selector.is_none() && split_of(&entry.name).is_none()),
+            Some(split) => {
+                of_split(&&entry, split) || (selector.is_none() && split_of(&entry.name).is_none())
+            }
             None => true,
         };
         let why = if !belongs {
@@ -336,7 +368,8 @@ impl Opened for NpzData {
         let file = Arc::new(self.input.file()?);
         let tensors: Vec<&Tensor> = self.entries.iter().map(|e| &e.tensor).collect();
         let batch = batch_for(&tensors, self.batch_rows);
-        let columns: Result<Vec<Rows>> = self.entries.iter().map(|e| e.rows(&file, batch, &self.input)).collect();
+        let columns: Result<Vec<Rows>> =
+            self.entries.iter().map(|e| e.rows(&file, batch, &self.input)).collect();
         Ok(Box::new(Joined::new(columns?, self.schema.clone(), &self.input)))
     }
 }
@@ -366,7 +399,8 @@ impl BatchWriter for Writer {
         for ((part, values), field) in parts.into_iter().zip(schema.fields()) {
             let mut values = values.into_inner().map_err(|e| failed(e.into_error()))?;
             values.seek(SeekFrom::Start(0)).map_err(failed)?;
-            let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+            let options =
+                SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
             let named = archive.start_file(format!("{}.npy", field.name()), options);
             named.map_err(|e| failed(e.into()))?;
             part.header(part.rows, &mut archive).map_err(failed)?;

@@ -53,7 +53,8 @@ impl Format for Parquet {
         let bytes = file.metadata().map_err(|e| FormatError::read(input.shown(), e))?.len();
         check_frame(&file, bytes, &input)?;
         let shared = Shared(Arc::new(file), bytes);
-        let own = ArrowReaderMetadata::load(&shared, ArrowReaderOptions::new()).map_err(|e| broken(&input, e))?;
+        let own =
+            ArrowReaderMetadata::load(&shared, ArrowReaderOptions::new()).map_err(|e| broken(&input, e))?;
         let schema = Arc::new(plain_schema(own.schema()));
         // Dictionaries and views are read straight into plain arrays where the reader can.
         let asked = ArrowReaderOptions::new().with_schema(schema.clone());
@@ -71,7 +72,8 @@ impl Format for Parquet {
             .set_max_row_group_row_count(Some(128 * 1024))
             .build();
         let file = NewFile::create(path)?;
-        let inner = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|e| write_failed(path, e))?;
+        let inner = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .map_err(|e| write_failed(path, e))?;
         Ok(Box::new(Writer { inner, schema, rows: 0, path: path.to_path_buf() }))
     }
 }
@@ -86,14 +88,14 @@ fn check_frame(file: &File, bytes: u64, input: &Input) -> Result<()> {
         read_at(file, at, buffer).map_err(|e| FormatError::read(input.shown(), e))
     };
     let n = read(0, &mut head)?;
-    if &head[..n] != MAGIC {
+    if head[..n] != *MAGIC {
         return Err(FormatError::malformed(
             format!("not a Parquet file: starts with `{}`, not `PAR1`", crate::error::shown(&head[..n])),
             at(),
         ));
     }
     read(bytes.saturating_sub(4), &mut tail)?;
-    if bytes < 12 || &tail != MAGIC {
+    if bytes < 12 || tail != MAGIC {
         return Err(FormatError::malformed("the Parquet file is cut off: its footer is missing", at())
             .with_hint("copy or write the file again"));
     }
@@ -137,7 +139,9 @@ fn mark_images(schema: &Schema) -> Schema {
 
 fn is_image_struct(parts: &arrow_schema::Fields) -> bool {
     let bytes = |t: &DataType| matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
-    let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null);
+    let text = |t: &DataType| {
+        matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
+    };
     parts.len() == 2
         && parts.iter().any(|f| f.name() == "bytes" && bytes(f.data_type()))
         && parts.iter().any(|f| f.name() == "path" && text(f.data_type()))
@@ -161,7 +165,9 @@ impl ChunkReader for Shared {
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         // A damaged footer may ask for any length: never allocate beyond the file.
         if start.checked_add(length as u64).is_none_or(|end| end > self.1) {
-            return Err(ParquetError::EOF(format!("{length} bytes at {start} lie beyond the end of the file")));
+            return Err(ParquetError::EOF(format!(
+                "{length} bytes at {start} lie beyond the end of the file"
+            )));
         }
         let mut buffer = vec![0; length];
         if read_at(&self.0, start, &mut buffer)? < length {
@@ -181,7 +187,8 @@ struct ParquetData {
 
 impl ParquetData {
     fn reader(&self, columns: &[usize]) -> Result<ParquetRecordBatchReader> {
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.shared.clone(), self.metadata.clone());
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.shared.clone(), self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
         builder.with_projection(mask).with_batch_size(STEP_ROWS).build().map_err(|e| broken(&self.input, e))
     }
@@ -263,8 +270,11 @@ impl Columns {
 
     fn broken(&self, text: &str) -> FormatError {
         let text = text.trim_start_matches("Parquet argument error: ").trim_start_matches("Parquet error: ");
-        FormatError::malformed(format!("broken Parquet data: {text}"), Place::row(self.input.shown(), self.row))
-            .with_hint("the file may be cut off or damaged: copy or write it again")
+        FormatError::malformed(
+            format!("broken Parquet data: {text}"),
+            Place::row(self.input.shown(), self.row),
+        )
+        .with_hint("the file may be cut off or damaged: copy or write it again")
     }
 }
 

@@ -62,8 +62,8 @@ fn parse_header(header: &[u8], present: u64, skipped: &mut Vec<String>) -> Resul
         if name == "__metadata__" {
             continue;
         }
-        let described: Described =
-            serde_json::from_value(value).map_err(|e| format!("tensor `{name}` is not described well: {e}"))?;
+        let described: Described = serde_json::from_value(value)
+            .map_err(|e| format!("tensor `{name}` is not described well: {e}"))?;
         let Some(number) = number(&described.dtype) else {
             skipped.push(format!("tensor `{name}` has type `{}`, which is not read", described.dtype));
             continue;
@@ -73,7 +73,9 @@ fn parse_header(header: &[u8], present: u64, skipped: &mut Vec<String>) -> Resul
         let fits = end <= present && end.checked_sub(start).is_some_and(|size| tensor.bytes() == Some(size));
         if !fits {
             let shape = crate::tensor::shape_text(&tensor.shape);
-            return Err(format!("tensor `{name}` of shape `{shape}` does not fit the bytes `{start}..{end}`"));
+            return Err(format!(
+                "tensor `{name}` of shape `{shape}` does not fit the bytes `{start}..{end}`"
+            ));
         }
         entries.push(Entry { name, tensor, start });
     }
@@ -117,7 +119,8 @@ impl Format for SafeTensors {
         let entries = choose(entries, &input, &mut notes)?;
         let mut fields = Vec::new();
         for entry in &entries {
-            fields.push(entry.tensor.field(&entry.name).map_err(|what| FormatError::unsupported(what, at()))?);
+            fields
+                .push(entry.tensor.field(&entry.name).map_err(|what| FormatError::unsupported(what, at()))?);
             notes.extend(rounding_note(&entry.tensor, &entry.name, &input));
         }
         let schema = Arc::new(Schema::new(fields));
@@ -129,12 +132,16 @@ impl Format for SafeTensors {
 /// The tensor named by the selector, else all that share the longest first axis.
 fn choose(entries: Vec<Entry>, input: &Input, notes: &mut Vec<Note>) -> Result<Vec<Entry>> {
     let usable = |e: &Entry| e.tensor.field(&e.name).is_ok();
-    let wanted = |e: &Entry| input.selector().is_none_or(|s| e.name == s || e.name.starts_with(&format!("{s}.")));
+    let wanted =
+        |e: &Entry| input.selector().is_none_or(|s| e.name == s || e.name.starts_with(&format!("{s}.")));
     let names: Vec<String> = entries.iter().take(20).map(|e| format!("`{}`", e.name)).collect();
     let rows = entries.iter().filter(|e| usable(e) && wanted(e)).map(|e| e.tensor.rows()).max();
     let Some(rows) = rows else {
-        return Err(FormatError::unsupported("no tensor of the file can be read as a column", Place::file(input.shown()))
-            .with_hint(format!("tensors: {}", names.join(", "))));
+        return Err(FormatError::unsupported(
+            "no tensor of the file can be read as a column",
+            Place::file(input.shown()),
+        )
+        .with_hint(format!("tensors: {}", names.join(", "))));
     };
     let mut chosen = Vec::new();
     for entry in entries {

@@ -78,11 +78,17 @@ impl Source {
         let mut opened = Vec::with_capacity(found.len());
         let mut files = Vec::with_capacity(found.len());
         for input in &found {
-            let format = if input.path().is_dir() { &crate::folder::ImageFolder } else { detect(input, options)? };
+            let format =
+                if input.path().is_dir() { &crate::folder::ImageFolder } else { detect(input, options)? };
             let file = format.open(input, options)?;
             notes.extend(file.notes());
             let rows = file.rows();
-            files.push(FileInfo { path: input.shown().to_path_buf(), format: format.id(), bytes: input.bytes(), rows });
+            files.push(FileInfo {
+                path: input.shown().to_path_buf(),
+                format: format.id(),
+                bytes: input.bytes(),
+                rows,
+            });
             opened.push(file);
         }
         let paths: Vec<PathBuf> = files.iter().map(|f| f.path.clone()).collect();
@@ -136,15 +142,17 @@ impl Source {
                 None => new_null_array(field.data_type(), rows),
                 Some(i) if batch.column(*i).data_type() == field.data_type() => batch.column(*i).clone(),
                 Some(i) => cast(batch.column(*i), field.data_type()).map_err(|e| {
-                    let what = format!("column `{}` cannot be read as `{}`: {e}", field.name(), field.data_type());
+                    let what =
+                        format!("column `{}` cannot be read as `{}`: {e}", field.name(), field.data_type());
                     FormatError::schema(what, Place::file(&member.path))
                 })?,
             };
             arrays.push(array);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
-            .map_err(|e| FormatError::malformed(format!("the columns do not fit together: {e}"), Place::file(&member.path)))
+        RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(|e| {
+            FormatError::malformed(format!("the columns do not fit together: {e}"), Place::file(&member.path))
+        })
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::types::Float32Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array,
-    UInt64Array,
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, SchemaRef};
@@ -176,8 +176,8 @@ impl Tensor {
             }
             Kind::Vector(n) => {
                 let values: PrimitiveArray<Float32Type> = self.floats(bytes).into();
-                let made =
-                    FixedSizeListArray::try_new(item(), n, Arc::new(values), None).map_err(|e| e.to_string())?;
+                let made = FixedSizeListArray::try_new(item(), n, Arc::new(values), None)
+                    .map_err(|e| e.to_string())?;
                 Ok(Arc::new(made))
             }
         }
@@ -262,7 +262,11 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-fn strings<'a, T>(bytes: &'a [u8], width: usize, read: impl Fn(&'a [u8]) -> Result<T, String>) -> Result<Vec<T>, String> {
+fn strings<'a, T>(
+    bytes: &'a [u8],
+    width: usize,
+    read: impl Fn(&'a [u8]) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     if width == 0 {
         return Err("strings of length 0 are not read".into());
     }
@@ -329,7 +333,9 @@ impl Rows {
         };
         if filled < size {
             let what = format!("array `{}` ends before its last row", self.name);
-            return Err(FormatError::malformed(what, at).with_hint("the file was cut off, or its header is wrong"));
+            return Err(
+                FormatError::malformed(what, at).with_hint("the file was cut off, or its header is wrong")
+            );
         }
         self.tensor.decode(&mut buffer).map_err(|what| FormatError::malformed(what, at))
     }

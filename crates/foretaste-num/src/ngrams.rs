@@ -406,8 +406,12 @@ struct Counted {
 
 impl Counted {
     fn new<S: AsRef<str>>(texts: &[S], max_n: usize) -> Self {
-        let mut out =
-            Self { ends: Vec::new(), hashes: Vec::new(), counts: Vec::new(), by_shard: vec![Vec::new(); SHARDS] };
+        let mut out = Self {
+            ends: Vec::new(),
+            hashes: Vec::new(),
+            counts: Vec::new(),
+            by_shard: vec![Vec::new(); SHARDS],
+        };
         let mut seen = Table::with_capacity(1024);
         // the hashes of the n-grams that end at the last word, shortest last
         let mut open: Vec<u64> = Vec::with_capacity(max_n + 1);
@@ -648,8 +652,10 @@ mod tests {
 
     #[test]
     fn columns_come_in_order_of_first_occurrence() {
-        let (v, rows) =
-            Vocabulary::build_with_rows(&["bb aa", "aa cc"], &NgramOptions { min_df: 1, ..Default::default() });
+        let (v, rows) = Vocabulary::build_with_rows(
+            &["bb aa", "aa cc"],
+            &NgramOptions { min_df: 1, ..Default::default() },
+        );
         assert_eq!(v.column("bb"), Some(0));
         assert_eq!(v.column("aa"), Some(1));
         assert_eq!(v.column("bb aa"), Some(2));

@@ -7,6 +7,7 @@
 
 use std::f32::consts::PI;
 
+use foretaste_num::linalg::principal_components;
 use image::ImageReader;
 use rayon::prelude::*;
 
@@ -20,6 +21,8 @@ const SIDE: usize = 32;
 const CELLS: [usize; 2] = [4, 8];
 /// Side of the thumbnail among the features.
 const THUMB: usize = 8;
+/// Principal directions kept.
+pub const RANK: usize = 160;
 /// Largest share of a block's length that one entry keeps (Dalal and Triggs' clipping).
 const CUT: f32 = 0.2;
 
@@ -141,34 +144,49 @@ fn taps(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
         .collect()
 }
 
-/// Adds the direction histograms of all blocks of cells of side `cell` to `out`.
-fn histograms(gradients: &[(f32, f32)], side: usize, cell: usize, out: &mut Vec<f32>) {
+/// What a pixel adds to histograms: two neighbouring directions of a full turn, and how much to each.
+#[derive(Clone, Copy)]
+struct Vote {
+    directions: [usize; 2],
+    amounts: [f32; 2],
+}
+
+impl Vote {
+    fn new((dx, dy): (f32, f32)) -> Option<Self> {
+        let length = (dx * dx + dy * dy).sqrt();
+        if length <= 0.0 {
+            return None;
+        }
+        // angle in units of one direction
+        let turn = (dy.atan2(dx) + PI) / PI * HALF as f32;
+        let low = turn.floor();
+        let share = turn - low;
+        let first = low as usize % (2 * HALF);
+        let second = (first + 1) % (2 * HALF);
+        Some(Self { directions: [first, second], amounts: [length * (1.0 - share), length * share] })
+    }
+}
+
+/// Adds the normalised direction histograms of all cells of side `cell` to `out`.
+fn histograms(votes: &[Option<Vote>], side: usize, cell: usize, out: &mut Vec<f32>) {
     let bins = HALF * 3;
     let cells = side / cell;
     let mut sums = vec![0f32; cells * cells * bins];
-    for y in 0..side {
-        for x in 0..side {
-            let (dx, dy) = gradients[y * side + x];
-            let length = (dx * dx + dy * dy).sqrt();
-            if length <= 0.0 {
-                continue;
-            }
-            // angle in units of one direction of a full turn, shared between the two nearest
-            let turn = (dy.atan2(dx) + PI) / PI * HALF as f32;
-            let low = turn.floor();
-            let share = turn - low;
-            let first = low as usize % (2 * HALF);
-            let second = (first + 1) % (2 * HALF);
-            for (cy, wy) in near(y, cell, cells) {
-                for (cx, wx) in near(x, cell, cells) {
-                    let at = (cy * cells + cx) * bins;
-                    let vote = length * wx * wy;
-                    for (direction, part) in [(first, 1.0 - share), (second, share)] {
-                        sums[at + direction] += vote * part;
-                        sums[at + 2 * HALF + direction % HALF] += vote * part;
-                    }
+    let axis: Vec<Vec<(usize, f32)>> = (0..side).map(|p| near(p, cell, cells).collect()).collect();
+    for (i, vote) in votes.iter().enumerate() {
+        let Some(vote) = vote else { continue };
+        for &(cy, wy) in &axis[i / side] {
+            for &(cx, wx) in &axis[i % side] {
+                let sums = &mut sums[(cy * cells + cx) * bins..][..bins];
+                for (direction, amount) in vote.directions.into_iter().zip(vote.amounts) {
+                    sums[direction] += amount * wx * wy;
                 }
             }
+        }
+    }
+    for cell in sums.chunks_exact_mut(bins) {
+        for h in 0..HALF {
+            cell[2 * HALF + h] = cell[h] + cell[h + HALF];
         }
     }
     normalise(&sums, cells, bins, out);
@@ -220,23 +238,32 @@ fn colours_of(pictures: &[Picture]) -> usize {
     pictures.iter().map(Picture::colours).max().unwrap_or(1)
 }
 
-/// Rows for the surrogate and for neighbour search: direction histograms and a thumbnail.
+/// Rows for the surrogate and for neighbour search: [`histogram_features`] on their [`RANK`] principal
+/// directions, which loses hardly any accuracy and is an order of magnitude faster to learn from.
 #[must_use]
 pub fn features(pictures: &[Picture]) -> Features {
+    let (data, dim) = histogram_features(pictures);
+    let reduced = principal_components(&data, pictures.len(), dim, RANK, 0);
+    Features::Dense { data: reduced.projected, dim: reduced.rank }
+}
+
+/// Direction histograms and a thumbnail: the numbers, and how many there are per picture.
+#[must_use]
+pub fn histogram_features(pictures: &[Picture]) -> (Vec<f32>, usize) {
     let colours = colours_of(pictures);
     let rows: Vec<Vec<f32>> = pictures
         .par_iter()
         .map(|picture| {
             let planes = Planes::new(picture, SIDE, colours);
-            let gradients = planes.gradients();
+            let votes: Vec<Option<Vote>> = planes.gradients().into_iter().map(Vote::new).collect();
             let mut row = Vec::new();
-            CELLS.iter().for_each(|&cell| histograms(&gradients, SIDE, cell, &mut row));
+            CELLS.iter().for_each(|&cell| histograms(&votes, SIDE, cell, &mut row));
             row.extend(thumbnail(picture, THUMB, colours).iter().map(|v| v - 0.5));
             row
         })
         .collect();
     let dim = rows.first().map_or(0, Vec::len);
-    Features::Dense { data: rows.concat(), dim }
+    (rows.concat(), dim)
 }
 
 /// Coarse pixels: `side * side * colours` values 0 to 1 per picture, plane after plane. Returns the numbers
@@ -246,4 +273,53 @@ pub fn pixels(pictures: &[Picture], side: usize) -> (Vec<f32>, usize) {
     let colours = colours_of(pictures);
     let rows: Vec<Vec<f32>> = pictures.par_iter().map(|p| thumbnail(p, side, colours)).collect();
     (rows.concat(), side * side * colours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surrogate;
+    use foretaste_num::softmax::FoldOptions;
+
+    /// Bars at an angle, of any size.
+    fn bars(side: usize, upright: bool, phase: usize, channels: usize) -> Picture {
+        let bytes = (0..side * side * channels)
+            .map(|i| {
+                let (x, y) = (i / channels % side, i / channels / side);
+                let along = if upright { x } else { y };
+                if ((along * 32 / side + phase) / 4).is_multiple_of(2) { 20 } else { 220 }
+            })
+            .collect();
+        Picture { width: side, height: side, channels, bytes }
+    }
+
+    #[test]
+    fn directions_tell_upright_from_flat_bars_at_any_size() {
+        let pictures: Vec<Picture> =
+            (0..120).map(|i| bars(24 + i % 30, i % 2 == 0, i / 2, if i % 3 == 0 { 3 } else { 1 })).collect();
+        let labels: Vec<u32> = (0..120).map(|i| i % 2).collect();
+        let out = surrogate(&features(&pictures), &labels, 2, None, &FoldOptions::default());
+        assert!(out.accuracy > 0.98, "{}", out.accuracy);
+    }
+
+    #[test]
+    fn scaling_keeps_a_constant_and_the_mean() {
+        let plain = Picture { width: 50, height: 7, channels: 1, bytes: vec![51; 350] };
+        let (thumb, dim) = pixels(&[plain], 8);
+        assert_eq!(dim, 64);
+        assert!(thumb.iter().all(|v| (v - 0.2).abs() < 1e-5));
+        assert_eq!(taps(4, 4).iter().map(Vec::len).max(), Some(1));
+    }
+
+    #[test]
+    fn odd_pictures_are_no_trouble() {
+        assert!(features(&[]).is_empty());
+        let empty = Picture { width: 0, height: 0, channels: 3, bytes: Vec::new() };
+        let short = Picture { width: 9, height: 9, channels: 4, bytes: vec![1, 2, 3] };
+        let dot = Picture { width: 1, height: 1, channels: 1, bytes: vec![255] };
+        let (data, dim) = histogram_features(&[empty, short, dot]);
+        assert_eq!(data.len(), 3 * dim);
+        assert!(data.iter().all(|v| v.is_finite()));
+        assert!(Picture::decode(b"no picture").is_none());
+    }
 }

@@ -135,7 +135,8 @@ impl Coded {
         let used = codes.iter().filter(|&&c| (c as usize) < levels).max().map_or(0, |&c| c as usize + 1);
         let mut counts = vec![0usize; used];
         codes.iter().filter(|&&c| (c as usize) < used).for_each(|&c| counts[c as usize] += 1);
-        let mut order: Vec<usize> = (0..used).filter(|&c| counts[c] >= options.min_level_rows.max(1)).collect();
+        let mut order: Vec<usize> =
+            (0..used).filter(|&c| counts[c] >= options.min_level_rows.max(1)).collect();
         order.sort_by_key(|&c| (std::cmp::Reverse(counts[c]), c));
         order.truncate(options.max_levels);
         let (pooled, missing) = (order.len() as u32, order.len() as u32 + 1);
@@ -183,7 +184,8 @@ fn edges(sorted: &[f64], bins: usize) -> Vec<f64> {
         return distinct;
     }
     let last = sorted.len() - 1;
-    let mut out: Vec<f64> = (1..=bins).map(|b| sorted[(b * sorted.len() / bins).saturating_sub(1).min(last)]).collect();
+    let mut out: Vec<f64> =
+        (1..=bins).map(|b| sorted[(b * sorted.len() / bins).saturating_sub(1).min(last)]).collect();
     out.dedup();
     out
 }
@@ -211,12 +213,81 @@ fn scaled(values: &[f64], sorted: &[f64]) -> Vec<f32> {
     let middle = map(quantile(sorted, 0.5));
     let quartiles = (map(quantile(sorted, 0.75)) - map(quantile(sorted, 0.25))) / 1.349;
     let finite: Vec<f64> = sorted.iter().map(|&v| map(v)).filter(|v| v.is_finite()).collect();
-    let deviation = (finite.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / finite.len().max(1) as f64).sqrt();
+    let deviation =
+        (finite.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / finite.len().max(1) as f64).sqrt();
     // more than half equal: the quartiles tell nothing, the deviation does
     let unit = if quartiles > 0.1 * deviation { quartiles } else { deviation };
     let factor = if unit > 0.0 && unit.is_finite() { 1.0 / unit } else { 0.0 };
     values
         .iter()
-        .map(|&v| if v.is_nan() || factor == 0.0 { 0.0 } else { ((map(v) - middle) * factor).clamp(-4.0, 4.0) as f32 })
+        .map(|&v| {
+            if v.is_nan() || factor == 0.0 {
+                0.0
+            } else {
+                ((map(v) - middle) * factor).clamp(-4.0, 4.0) as f32
+            }
+        })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surrogate;
+    use foretaste_num::softmax::FoldOptions;
+
+    fn number(values: Vec<f64>) -> Column {
+        Column::Number { name: "n".into(), values }
+    }
+
+    fn category(codes: Vec<u32>, levels: usize) -> Column {
+        Column::Category { name: "c".into(), codes, levels }
+    }
+
+    #[test]
+    fn a_band_in_the_middle_and_a_missing_value_are_learnt() {
+        let values: Vec<f64> =
+            (0..2000).map(|i| if i % 9 == 0 { f64::NAN } else { f64::from(i * 37 % 2000) }).collect();
+        let labels: Vec<u32> =
+            values.iter().map(|v| u32::from(v.is_nan() || (700.0..1300.0).contains(v))).collect();
+        let features = features(&[number(values)], &TableOptions::default());
+        let out = surrogate(&features, &labels, 2, None, &FoldOptions::default());
+        assert!(out.accuracy > 0.95, "{}", out.accuracy);
+    }
+
+    #[test]
+    fn few_values_get_a_bin_each_and_ties_share_one() {
+        assert_eq!(edges(&[1.0, 1.0, 2.0, 5.0], 4), [1.0, 2.0, 5.0]);
+        let mut skewed = vec![0.0; 900];
+        skewed.extend((1..=100).map(f64::from));
+        let edges = edges(&skewed, 10);
+        assert_eq!(edges.first(), Some(&0.0));
+        assert_eq!(edges.last(), Some(&100.0));
+        assert!(edges.windows(2).all(|w| w[0] < w[1]));
+    }
+
+    #[test]
+    fn rare_levels_are_pooled_and_missing_ones_are_apart() {
+        let coded = Coded::category(&[0, 0, 0, 1, 2, u32::MAX], 3, &TableOptions::default());
+        assert_eq!(coded.codes, [0, 0, 0, 1, 1, 2]);
+        assert_eq!(coded.levels, 3);
+    }
+
+    #[test]
+    fn odd_columns_are_no_trouble() {
+        assert!(features(&[], &TableOptions::default()).is_empty());
+        assert_eq!(neighbour_features(&[]), (Vec::new(), 0));
+        let odd = [
+            number(vec![f64::NAN; 4]),
+            number(vec![f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308]),
+            number(vec![3.0; 4]),
+            category(vec![u32::MAX; 4], usize::MAX),
+        ];
+        let (data, dim) = neighbour_features(&odd);
+        assert_eq!(data.len(), 4 * dim);
+        assert!(data.iter().all(|v| v.is_finite()));
+        let Features::Sparse(csr) = features(&odd, &TableOptions::default()) else { return };
+        assert_eq!(csr.rows(), 4);
+        assert!(csr.values.iter().all(|v| v.is_finite()));
+    }
 }

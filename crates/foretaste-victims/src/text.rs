@@ -29,7 +29,9 @@ mod tests {
     #[test]
     fn words_that_tell_the_class_are_learnt() {
         let texts: Vec<String> = (0..400)
-            .map(|i| format!("note {} of {} {}", i % 37, i % 11, if i % 2 == 0 { "fine day" } else { "bad night" }))
+            .map(|i| {
+                format!("note {} of {} {}", i % 37, i % 11, if i % 2 == 0 { "fine day" } else { "bad night" })
+            })
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let labels: Vec<u32> = (0..400).map(|i| i % 2).collect();
@@ -44,6 +46,8 @@ mod tests {
         let (_, none) = features(&[], &default_options());
         assert!(none.is_empty());
         let (_, blank) = features(&["", ""], &default_options());
-        assert!(surrogate(&blank, &[0, 1], 2, None, &FoldOptions::default()).probs.iter().all(|p| p.is_finite()));
+        assert!(
+            surrogate(&blank, &[0, 1], 2, None, &FoldOptions::default()).probs.iter().all(|p| p.is_finite())
+        );
     }
 }

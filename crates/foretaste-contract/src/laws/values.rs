@@ -31,10 +31,9 @@ pub fn finite(entry: &Entry) -> Verdict {
             if let Some(row) = score.iter().position(|s| !s.is_finite()) {
                 return Err(format!("{name}: the score of row {row} is {}", score[row]));
             }
-            if let Some(p) = &outcome.suspicion.p_value {
-                if p.len() != rows || p.iter().any(|p| !(0.0..=1.0).contains(p)) {
-                    return Err(format!("{name}: p-values are not one a row within 0 to 1"));
-                }
+            let bad = |p: &Vec<f64>| p.len() != rows || p.iter().any(|p| !(0.0..=1.0).contains(p));
+            if outcome.suspicion.p_value.as_ref().is_some_and(bad) {
+                return Err(format!("{name}: p-values are not one a row within 0 to 1"));
             }
             for lead in &outcome.leads {
                 leads(name, lead, rows)?;

@@ -72,8 +72,9 @@ pub(crate) fn trim(cell: &[u8]) -> &[u8] {
 /// A whole number that prints as it is written: no plus sign, no leading zeros (those are identifiers), 64 bits.
 #[inline]
 pub(crate) fn is_int(cell: &[u8]) -> bool {
-    plain_int(cell).is_some() || (cell.first().is_some_and(|b| *b <= b' ' ) || cell.last().is_some_and(|b| *b <= b' '))
-        && plain_int(trim(cell)).is_some()
+    plain_int(cell).is_some()
+        || (cell.first().is_some_and(|b| *b <= b' ') || cell.last().is_some_and(|b| *b <= b' '))
+            && plain_int(trim(cell)).is_some()
 }
 
 /// The value of a cell for which [`is_int`] holds.

@@ -81,11 +81,12 @@ pub(crate) fn infer_delimiter(text: &[u8], quote: u8, whole: bool) -> u8 {
 /// either some column changes its kind after it or all is text.
 pub(crate) fn infer_header(rows: &[Vec<Cow<'_, [u8]>>]) -> bool {
     let Some((first, rest)) = rows.split_first() else { return false };
-    if is_count(first) && first.len() > 1 {
+    if is_count(first) && first.len() > 2 && !rest.is_empty() {
         return true;
     }
     let distinct: HashSet<&[u8]> = first.iter().filter(|c| !c.is_empty()).map(AsRef::as_ref).collect();
-    let kinds: Vec<Kind> = first.iter().map(|c| if c.is_empty() { Kind::Empty } else { kind_of(c) }).collect();
+    let kinds: Vec<Kind> =
+        first.iter().map(|c| if c.is_empty() { Kind::Empty } else { kind_of(c) }).collect();
     let numbers = kinds.iter().filter(|k| matches!(k, Kind::Int | Kind::Float | Kind::Bool)).count();
     if distinct.is_empty() || (numbers > 0 && rest.is_empty()) {
         return false;
@@ -95,7 +96,8 @@ pub(crate) fn infer_header(rows: &[Vec<Cow<'_, [u8]>>]) -> bool {
             .filter_map(|r| r.get(column).filter(|c| !c.is_empty()))
             .fold(Kind::Empty, |kind, cell| kind.join(kind_of(cell)))
     };
-    let typed = (0..first.len()).filter(|&c| kinds[c] == Kind::Text && !matches!(below(c), Kind::Text | Kind::Empty));
+    let typed =
+        (0..first.len()).filter(|&c| kinds[c] == Kind::Text && !matches!(below(c), Kind::Text | Kind::Empty));
     if typed.count() > 0 {
         return true;
     }
@@ -105,12 +107,14 @@ pub(crate) fn infer_header(rows: &[Vec<Cow<'_, [u8]>>]) -> bool {
     // All text: names are short, on one line and do not come again as values.
     let name_like = first.iter().all(|c| c.len() <= 64 && !c.contains(&b'\n'));
     let again = |c: usize| rest.iter().filter(|r| r.get(c).is_some_and(|v| *v == first[c])).count() > 0;
-    name_like && distinct.len() == first.iter().filter(|c| !c.is_empty()).count() && !(0..first.len()).any(again)
+    name_like
+        && distinct.len() == first.iter().filter(|c| !c.is_empty()).count()
+        && !(0..first.len()).any(again)
 }
 
-/// `0,1,2,...` or `1,2,3,...`: what data frames without names are written with.
+/// `0,1,2,...`: what data frames without names are written with.
 fn is_count(first: &[Cow<'_, [u8]>]) -> bool {
-    [0usize, 1].iter().any(|start| first.iter().enumerate().all(|(i, c)| c.as_ref() == (i + start).to_string().as_bytes()))
+    first.iter().enumerate().all(|(i, c)| c.as_ref() == i.to_string().as_bytes())
 }
 
 #[cfg(test)]
@@ -145,5 +149,6 @@ mod tests {
         assert!(header("0,1,2\n5.5,2,1\n"));
         assert!(header("a,b\n"));
         assert!(!header("1,2\n"));
+        assert!(!header("1,2,3\n4,5,6\n"));
     }
 }

@@ -45,7 +45,8 @@ pub static CSV: Delimited =
     Delimited { id: "csv", title: "CSV", extensions: &["csv", "txt", "data"], delimiter: b',' };
 
 /// Tab-separated values.
-pub static TSV: Delimited = Delimited { id: "tsv", title: "TSV", extensions: &["tsv", "tab"], delimiter: b'\t' };
+pub static TSV: Delimited =
+    Delimited { id: "tsv", title: "TSV", extensions: &["tsv", "tab"], delimiter: b'\t' };
 
 impl Format for Delimited {
     fn id(&self) -> &'static str {
@@ -58,19 +59,14 @@ impl Format for Delimited {
         self.extensions
     }
     fn sniff(&self, head: &[u8], path: &Path) -> bool {
-        if let Some(named) = by_extension(path)
-            && !(named.id() == "csv" || named.id() == "tsv")
-        {
-            return false;
+        match by_extension(path) {
+            Some(named) => named.id() == self.id,
+            // Without a telling name it has to look like text, and tabs tell the two apart.
+            None => {
+                let tabs = dialect::infer_delimiter(head, QUOTE, false) == b'\t';
+                looks_like_text(head) && tabs == (self.delimiter == b'\t')
+            }
         }
-        let ours = extension(path).is_some_and(|e| self.extensions.contains(&e.as_str()));
-        let named = by_extension(path).is_some();
-        // Without a telling name it has to look like text in columns.
-        ours || (!named
-            && looks_like_text(head)
-            && dialect::infer_delimiter(head, QUOTE, false) == self.delimiter
-            && !head.is_empty())
-            || (!named && self.delimiter == b',' && looks_like_text(head) && has_columns(head))
     }
     fn open(&self, input: &Input, options: &OpenOptions) -> Result<Box<dyn Opened>> {
         let file = open_csv(self, input, options)?;
@@ -89,12 +85,6 @@ fn looks_like_text(head: &[u8]) -> bool {
         && std::str::from_utf8(head).map_or_else(|e| e.valid_up_to() >= cut, |_| true)
 }
 
-fn has_columns(head: &[u8]) -> bool {
-    let delimiter = dialect::infer_delimiter(head, QUOTE, false);
-    let sample = dialect::sample(head, Marks { delimiter, quote: QUOTE }, false, 5);
-    sample.rows.first().is_some_and(|r| r.len() > 1)
-}
-
 /// Refuses encodings that are not UTF-8 by their first bytes; says how many bytes to skip.
 pub(crate) fn check_start(head: &[u8], input: &Input) -> Result<usize> {
     let at = || Place::file(input.shown());
@@ -102,7 +92,8 @@ pub(crate) fn check_start(head: &[u8], input: &Input) -> Result<usize> {
         return Ok(BOM.len());
     }
     let wide = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
-    let hidden = head.len() >= 8 && (head[..8].iter().step_by(2).all(|&b| b == 0) || head[1..8].iter().step_by(2).all(|&b| b == 0));
+    let hidden = head.len() >= 8
+        && (head[..8].iter().step_by(2).all(|&b| b == 0) || head[1..8].iter().step_by(2).all(|&b| b == 0));
     if wide || (hidden && head[..8].iter().any(|&b| b != 0)) {
         return Err(FormatError::unsupported("the text is UTF-16, not UTF-8", at())
             .with_hint("convert it: `iconv -f utf-16 -t utf-8`"));
@@ -151,7 +142,12 @@ fn open_csv(format: &Delimited, input: &Input, options: &OpenOptions) -> Result<
     });
     let data_start = if has_header { bom + sample.ends[0] } else { bom };
     let names = names(first, has_header, input, &mut notes)?;
-    let body = Body { marks, columns: names.len(), start: data_start as u64, first_line: 1 + pieces::feeds(&head[..data_start]) };
+    let body = Body {
+        marks,
+        columns: names.len(),
+        start: data_start as u64,
+        first_line: 1 + pieces::feeds(&head[..data_start]),
+    };
     let known = forced(&names, options, input)?;
     let (places, kinds) = index(input, options, body, &known)?;
     let types: Vec<DataType> = kinds
@@ -285,7 +281,8 @@ pub(crate) fn bad_text(around: &[u8], at: Place) -> FormatError {
     let start = bad.saturating_sub(12);
     let start = (start..=bad).find(|&i| std::str::from_utf8(&around[i..bad]).is_ok()).unwrap_or(bad);
     let end = (bad + 12).min(around.len());
-    let cell: String = around[start..end].iter().map(|&b| char::from(b)).flat_map(char::escape_debug).collect();
+    let cell: String =
+        around[start..end].iter().map(|&b| char::from(b)).flat_map(char::escape_debug).collect();
     // In Latin-1 letters with accents stand alone between ASCII bytes.
     let single = around.get(bad).is_some_and(|b| *b >= 0xc0) && around.get(bad + 1).is_none_or(u8::is_ascii);
     let guess = if single || around.get(bad).is_some_and(|b| (0x80..0xc0).contains(b)) {

@@ -19,7 +19,9 @@ pub(crate) struct Cut {
 pub(crate) enum CutError {
     Io(std::io::Error),
     /// A row is longer than allowed.
-    TooLong { bytes: usize },
+    TooLong {
+        bytes: usize,
+    },
 }
 
 /// How rows end: in delimited text line feeds inside quotes do not count, in lines every one does.
@@ -78,7 +80,9 @@ impl<R: Read> Cutter<R> {
                     self.rest = bytes.split_off(end);
                     return Ok(Some(self.cut(bytes)));
                 }
-                None if bytes.len() >= self.row_bytes => return Err(CutError::TooLong { bytes: self.row_bytes }),
+                None if bytes.len() >= self.row_bytes => {
+                    return Err(CutError::TooLong { bytes: self.row_bytes });
+                }
                 None => {
                     want = (bytes.len() * 2).min(self.row_bytes.max(bytes.len() + 1));
                     self.rest = bytes;

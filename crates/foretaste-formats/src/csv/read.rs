@@ -159,10 +159,11 @@ pub(crate) fn lost(input: &Input) -> FormatError {
 pub(crate) fn cut_failed(error: CutError, input: &Input, line: u64) -> FormatError {
     match error {
         CutError::Io(error) => input.failed(error),
-        CutError::TooLong { bytes } => {
-            FormatError::limit(format!("a row is longer than `{bytes}` bytes"), Place::line(input.shown(), line))
-                .with_hint("a quote may be open: close it, or double it if it is part of the text")
-        }
+        CutError::TooLong { bytes } => FormatError::limit(
+            format!("a row is longer than `{bytes}` bytes"),
+            Place::line(input.shown(), line),
+        )
+        .with_hint("a quote may be open: close it, or double it if it is part of the text"),
     }
 }
 
@@ -235,8 +236,8 @@ impl Task {
             let types: Vec<DataType> = self.schema.fields().iter().map(|f| f.data_type().clone()).collect();
             let arrays = build::build(&text, &types).map_err(|misfit| self.misfit(misfit, place, &text))?;
             let options = RecordBatchOptions::new().with_row_count(Some(place.rows));
-            let batch =
-                RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(|_| changed())?;
+            let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+                .map_err(|_| changed())?;
             let starts = (0..fields.rows.len()).map(|row| fields.row_start(row));
             Ok(Piece { batch, first_row: place.first_row, lines: Some(lines(place, bytes, starts)) })
         })
@@ -245,7 +246,8 @@ impl Task {
     fn misfit(&self, misfit: Misfit, place: PiecePlace, text: &Text<'_>) -> FormatError {
         let before = &text.bytes[..text.fields.row_start(misfit.row)];
         let field = self.schema.field(misfit.column);
-        let what = format!("`{}` in column `{}` is not of type `{}`", misfit.cell, field.name(), field.data_type());
+        let what =
+            format!("`{}` in column `{}` is not of type `{}`", misfit.cell, field.name(), field.data_type());
         FormatError::malformed(what, Place::line(self.input.shown(), place.first_line + feeds(before)))
             .with_hint("the file changed while it was read, or the type given for the column is too narrow")
     }

@@ -43,7 +43,10 @@ pub(super) fn writer(path: &Path, schema: SchemaRef, delimiter: u8) -> Result<Bo
 }
 
 fn is_bytes(t: &DataType) -> bool {
-    matches!(t, DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::BinaryView)
+    matches!(
+        t,
+        DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::BinaryView
+    )
 }
 
 fn put_text(text: &[u8], delimiter: u8, empty: bool, out: &mut Vec<u8>) {
@@ -125,7 +128,11 @@ where
 }
 
 /// A list of numbers is written as JSON.
-fn list<'a>(at: impl Fn(usize) -> arrow_array::ArrayRef + 'a, array: &'a dyn Array, delimiter: u8) -> Put<'a> {
+fn list<'a>(
+    at: impl Fn(usize) -> arrow_array::ArrayRef + 'a,
+    array: &'a dyn Array,
+    delimiter: u8,
+) -> Put<'a> {
     Box::new(move |i, out| {
         if array.is_null(i) {
             return false;

@@ -81,31 +81,35 @@ impl Builders {
 
     fn append(&mut self, column: usize, node: &Node<'_>) -> Result<(), Misfit> {
         self.filled[column] += 1;
-        let fits = match (&mut self.columns[column], node) {
-            (Column::Empty, Node::Null) => true,
-            (Column::Bool(b), Node::Bool(v)) => put_in(b.append_value(*v)),
-            (Column::Bool(b), Node::Null) => put_in(b.append_null()),
-            (Column::Int(b), Node::Int(v)) => put_in(b.append_value(*v)),
-            (Column::Int(b), Node::Null) => put_in(b.append_null()),
-            (Column::Float(b), Node::Float(v)) => put_in(b.append_value(*v)),
-            (Column::Float(b), Node::Int(v)) => put_in(b.append_value(*v as f64)),
-            (Column::Float(b), Node::Null) => put_in(b.append_null()),
-            (Column::Text(b), Node::Null) => put_in(b.append_null()),
+        match (&mut self.columns[column], node) {
+            (Column::Empty, Node::Null) => {}
+            (Column::Bool(b), Node::Bool(v)) => b.append_value(*v),
+            (Column::Bool(b), Node::Null) => b.append_null(),
+            (Column::Int(b), Node::Int(v)) => b.append_value(*v),
+            (Column::Int(b), Node::Null) => b.append_null(),
+            (Column::Float(b), Node::Float(v)) => b.append_value(*v),
+            (Column::Float(b), Node::Int(v)) => b.append_value(*v as f64),
+            (Column::Float(b), Node::Null) => b.append_null(),
+            (Column::Text(b), Node::Null) => b.append_null(),
             (Column::Text(b), node) => text(node, |t| b.append_value(t)),
-            (Column::Large(b), Node::Null) => put_in(b.append_null()),
+            (Column::Large(b), Node::Null) => b.append_null(),
             (Column::Large(b), node) => text(node, |t| b.append_value(t)),
             (Column::Fixed(b, n), Node::Null) => {
                 (0..*n).for_each(|_| b.values().append_null());
-                put_in(b.append(false))
+                b.append(false)
             }
-            (Column::Fixed(b, n), Node::List(items)) => {
-                items.len() == *n && numbers(items, b.values()) && put_in(b.append(true))
+            (Column::Fixed(b, n), Node::List(items)) if items.len() == *n && are_numbers(items) => {
+                put_numbers(items, b.values());
+                b.append(true)
             }
-            (Column::Numbers(b), Node::Null) => put_in(b.append(false)),
-            (Column::Numbers(b), Node::List(items)) => numbers(items, b.values()) && put_in(b.append(true)),
-            _ => false,
-        };
-        if fits { Ok(()) } else { Err(Misfit { column, value: shown(node) }) }
+            (Column::Numbers(b), Node::Null) => b.append(false),
+            (Column::Numbers(b), Node::List(items)) if are_numbers(items) => {
+                put_numbers(items, b.values());
+                b.append(true)
+            }
+            _ => return Err(Misfit { column, value: shown(node) }),
+        }
+        Ok(())
     }
 
     pub(crate) fn finish(self) -> Vec<ArrayRef> {
@@ -126,25 +130,25 @@ impl Builders {
     }
 }
 
-/// Builders give nothing back: this makes them part of an expression.
-fn put_in((): ()) -> bool {
-    true
+fn are_numbers(items: &[Node<'_>]) -> bool {
+    items.iter().all(|item| matches!(item, Node::Int(_) | Node::Float(_)))
 }
 
-fn numbers(items: &[Node<'_>], out: &mut Float32Builder) -> bool {
-    items.iter().all(|item| match item {
-        Node::Int(v) => put_in(out.append_value(*v as f32)),
-        Node::Float(v) => put_in(out.append_value(*v as f32)),
-        _ => false,
-    })
+fn put_numbers(items: &[Node<'_>], out: &mut Float32Builder) {
+    for item in items {
+        match item {
+            Node::Int(v) => out.append_value(*v as f32),
+            Node::Float(v) => out.append_value(*v as f32),
+            _ => out.append_null(),
+        }
+    }
 }
 
-fn text(node: &Node<'_>, mut out: impl FnMut(&str)) -> bool {
+fn text(node: &Node<'_>, mut out: impl FnMut(&str)) {
     match node {
         Node::Text(text) => out(text),
         other => out(&json(other)),
     }
-    true
 }
 
 fn json(node: &Node<'_>) -> String {

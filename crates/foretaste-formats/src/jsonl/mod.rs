@@ -42,8 +42,12 @@ impl Format for JsonLines {
         match by_extension(path) {
             Some(named) => named.id() == self.id(),
             None => {
-                let start = head.trim_ascii_start();
-                start.starts_with(b"{") && start[1..].trim_ascii_start().first().is_some_and(|b| matches!(b, b'"' | b'}'))
+                let mut signs = head.iter().filter(|b| !b.is_ascii_whitespace());
+                // An array of objects is claimed too, to be refused with advice.
+                matches!(
+                    (signs.next(), signs.next()),
+                    (Some(b'{'), Some(b'"' | b'}')) | (Some(b'['), Some(b'{'))
+                )
             }
         }
     }
@@ -55,8 +59,11 @@ impl Format for JsonLines {
             return Err(FormatError::malformed("the file is empty", Place::file(input.shown())));
         }
         if text.trim_ascii_start().starts_with(b"[") {
-            return Err(FormatError::unsupported("the file is one JSON array, not one object a line", Place::file(input.shown()))
-                .with_hint("convert it: `jq -c '.[]'`"));
+            return Err(FormatError::unsupported(
+                "the file is one JSON array, not one object a line",
+                Place::file(input.shown()),
+            )
+            .with_hint("convert it: `jq -c '.[]'`"));
         }
         let (places, seen) = index(input, options, start)?;
         let (plan, columns) = seen.plan();
@@ -126,7 +133,8 @@ fn learn(text: &[u8]) -> Result<(usize, u64, Seen), Wrong> {
 }
 
 fn index(input: &Input, options: &OpenOptions, start: u64) -> Result<(Vec<PiecePlace>, Seen)> {
-    let mut cutter = Cutter::new(reader_at(input, &options.limits, start)?, start, Ends::Lines, options.limits.row_bytes);
+    let mut cutter =
+        Cutter::new(reader_at(input, &options.limits, start)?, start, Ends::Lines, options.limits.row_bytes);
     let mut jobs = Ordered::new();
     let (mut places, mut all) = (Vec::new(), Seen::default());
     let (mut first_row, mut first_line) = (0, 1);
@@ -190,7 +198,9 @@ impl Opened for JsonData {
         let widened = match (Kind::of(field.data_type()), Kind::of(to)) {
             (Some(own), Some(kind)) => kind == Kind::Text || kind.join(own) == kind,
             // Without values any column of lists will do.
-            (Some(Kind::Empty), None) => matches!(to, DataType::List(f) | DataType::FixedSizeList(f, _) if *f.data_type() == DataType::Float32),
+            (Some(Kind::Empty), None) => {
+                matches!(to, DataType::List(f) | DataType::FixedSizeList(f, _) if *f.data_type() == DataType::Float32)
+            }
             _ => false,
         };
         if widened {
@@ -215,8 +225,9 @@ fn build(input: &Input, plan: &Plan, schema: &SchemaRef, place: PiecePlace, byte
         builders.row(plan, &node).map_err(|Misfit { column, value }| {
             let field = schema.field(column);
             let what = format!("`{value}` in `{}` is not of type `{}`", field.name(), field.data_type());
-            FormatError::malformed(what, at())
-                .with_hint("the file changed while it was read, or the type given for the column is too narrow")
+            FormatError::malformed(what, at()).with_hint(
+                "the file changed while it was read, or the type given for the column is too narrow",
+            )
         })?;
         starts.push(start);
     }
@@ -235,7 +246,8 @@ impl RawRows for JsonData {
         Ok(self.head.clone())
     }
     fn rows(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let starts = |bytes: &[u8], _: &mut crate::csv::scan::Fields| Some(rows(bytes).map(|r| r.0).collect());
+        let starts =
+            |bytes: &[u8], _: &mut crate::csv::scan::Fields| Some(rows(bytes).map(|r| r.0).collect());
         raw_rows(&self.input, &self.limits, self.start, &self.places, starts, each)
     }
 }

@@ -34,7 +34,9 @@ fn writable(t: &DataType) -> bool {
     match t {
         DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => writable(f.data_type()),
         DataType::Struct(fields) => fields.iter().all(|f| writable(f.data_type())),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => false,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            false
+        }
         other => !other.is_nested(),
     }
 }

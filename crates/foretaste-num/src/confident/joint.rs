@@ -164,18 +164,18 @@ fn look<T: Prob>(row: &[T], cuts: &[T]) -> Look<T> {
     let mut all = Look { valid: true, max: zero, confident: 0 };
     let (mut p_blocks, mut c_blocks) = (row.chunks_exact(L), cuts.chunks_exact(L));
     if row.len() >= L {
-        let (mut max, mut bad, mut confident) = ([zero; L], [0u32; L], [0u32; L]);
+        let (mut max, mut good, mut confident) = ([zero; L], [1u32; L], [0u32; L]);
         for (p, c) in (&mut p_blocks).zip(&mut c_blocks) {
             for l in 0..L {
                 max[l] = if p[l] > max[l] { p[l] } else { max[l] };
                 confident[l] += u32::from(p[l] >= c[l]);
-                bad[l] |= u32::from(!(p[l] >= zero)) | u32::from(!(p[l] <= one));
+                good[l] &= u32::from(p[l] >= zero) & u32::from(p[l] <= one);
             }
         }
         for l in 0..L {
             all.max = if max[l] > all.max { max[l] } else { all.max };
             all.confident += confident[l];
-            all.valid &= bad[l] == 0;
+            all.valid &= good[l] == 1;
         }
     }
     for (&p, &c) in p_blocks.remainder().iter().zip(c_blocks.remainder()) {

@@ -12,9 +12,11 @@ const BITS: u32 = 16;
 /// When two images are the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GroupParams {
-    /// Largest Hamming distance of the pHashes, at most 15. Default 10.
+    /// Largest Hamming distance of the pHashes, at most 15. Default 10: noise of four grey levels flips
+    /// up to that many of the signs near the median, and the thumbnails refuse the false pairs it lets in.
     pub distance: u32,
-    /// Least correlation of the thumbnails. Default 0.98.
+    /// Least correlation of the thumbnails. Default 0.99: below it, chains of
+    /// different garments form on small aligned images.
     pub correlation: f64,
     /// Largest mean absolute difference of the thumbnails in grey levels. Default 255, no limit, so that a
     /// brighter copy is still a copy.
@@ -23,7 +25,7 @@ pub struct GroupParams {
 
 impl Default for GroupParams {
     fn default() -> Self {
-        Self { distance: 10, correlation: 0.98, difference: 255.0 }
+        Self { distance: 10, correlation: 0.99, difference: 255.0 }
     }
 }
 

@@ -184,18 +184,21 @@ impl Problem<'_> {
 
     /// Mean log-likelihood.
     fn value(&self, point: &Point) -> f64 {
-        let sum: f64 = self.parts(|rows| {
-            let mut u = vec![0f64; self.classes];
-            rows.map(|i| {
-                let Some(&y) = self.labels.get(i).filter(|&&y| (y as usize) < self.classes) else { return 0.0 };
-                self.shares(point, i, &mut u);
-                let q = (1.0 - point.floor) * u[y as usize] + point.floor / self.classes as f64;
-                q.max(1e-300).ln()
+        let sum: f64 = self
+            .parts(|rows| {
+                let mut u = vec![0f64; self.classes];
+                rows.map(|i| {
+                    let Some(&y) = self.labels.get(i).filter(|&&y| (y as usize) < self.classes) else {
+                        return 0.0;
+                    };
+                    self.shares(point, i, &mut u);
+                    let q = (1.0 - point.floor) * u[y as usize] + point.floor / self.classes as f64;
+                    q.max(1e-300).ln()
+                })
+                .sum::<f64>()
             })
-            .sum::<f64>()
-        })
-        .iter()
-        .sum();
+            .iter()
+            .sum();
         sum / self.count().max(1.0)
     }
 

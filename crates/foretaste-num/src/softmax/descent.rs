@@ -334,11 +334,13 @@ fn line_search(
             }
         },
     );
-    job.w.par_chunks_mut(SWEEP * job.width).zip(direction.par_chunks(SWEEP * job.width)).for_each(|(w, d)| {
-        for (w, d) in w.chunks_exact_mut(steps.len()).zip(d.chunks_exact(steps.len())) {
-            w.iter_mut().zip(d).zip(&steps).for_each(|((w, d), t)| *w += t * d);
-        }
-    });
+    job.w.par_chunks_mut(SWEEP * job.width).zip(direction.par_chunks(SWEEP * job.width)).for_each(
+        |(w, d)| {
+            for (w, d) in w.chunks_exact_mut(steps.len()).zip(d.chunks_exact(steps.len())) {
+                w.iter_mut().zip(d).zip(&steps).for_each(|((w, d), t)| *w += t * d);
+            }
+        },
+    );
     for (k, s) in state.iter_mut().enumerate().filter(|(_, s)| s.active) {
         let gain = -0.5 * (first[k].slope + here[k].slope) * s.step;
         s.stalled = if gain > options.tolerance * job.totals[k] { 0 } else { s.stalled + 1 };

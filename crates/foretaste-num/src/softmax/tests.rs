@@ -109,7 +109,8 @@ fn out_of_fold_is_the_same_on_any_number_of_threads() {
 fn held_out_probabilities_equal_those_of_a_model_of_the_other_folds() {
     let (data, labels) = blobs(400, 4, 3, 1.5);
     let rows = Rows::Dense { data: &data, dim: 4 };
-    let options = FoldOptions { l2: Some(3.0), tolerance: 1e-11, max_iterations: 400, ..FoldOptions::default() };
+    let options =
+        FoldOptions { l2: Some(3.0), tolerance: 1e-11, max_iterations: 400, ..FoldOptions::default() };
     let out = out_of_fold(rows, &labels, 3, None, &options);
     for fold in 0..5 {
         let weights: Vec<f32> = out.fold.iter().map(|&f| if f == fold { 0.0 } else { 1.0 }).collect();
@@ -162,7 +163,8 @@ fn odd_input_gives_equal_shares_or_finite_numbers() {
     let one = out_of_fold(Rows::Dense { data: &[1.0, 2.0], dim: 2 }, &[1], 2, None, &options);
     assert_eq!(one.probs.len(), 2);
     let bad = [f32::NAN, f32::INFINITY, 1.0, f32::NEG_INFINITY, 0.0, 1e30, -1e30, 3.0];
-    let out = out_of_fold(Rows::Dense { data: &bad, dim: 1 }, &[0, 1, 0, 1, 9, 1, 0, u32::MAX], 2, None, &options);
+    let out =
+        out_of_fold(Rows::Dense { data: &bad, dim: 1 }, &[0, 1, 0, 1, 9, 1, 0, u32::MAX], 2, None, &options);
     assert!(out.probs.iter().all(|p| p.is_finite()));
     let same = out_of_fold(Rows::Dense { data: &[1.0; 30], dim: 1 }, &[0; 30], 3, None, &options);
     assert!(same.probs.iter().all(|p| p.is_finite()) && same.accuracy == 1.0);

@@ -32,7 +32,7 @@ pub fn binomial_sf(k: u64, n: u64, p: f64) -> f64 {
 /// `P(X >= k)` for X Poisson(mean), mean >= 0; NaN otherwise.
 #[must_use]
 pub fn poisson_sf(k: u64, mean: f64) -> f64 {
-    if !(mean >= 0.0) {
+    if mean.is_nan() || mean < 0.0 {
         f64::NAN
     } else if k == 0 {
         1.0

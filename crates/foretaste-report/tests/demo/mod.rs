@@ -317,18 +317,41 @@ fn thumbnail(seed: u64, patch: bool) -> String {
     let mut random = Random(seed);
     let (cx, cy, size) = (7.0 + 6.0 * random.unit(), 7.0 + 6.0 * random.unit(), 3.0 + 3.0 * random.unit());
     let hue = random.unit();
-    let picture = image::RgbImage::from_fn(20, 20, |x, y| {
+    let pixel = |x: u32, y: u32| {
         if patch && x > 15 && y > 15 {
-            return image::Rgb(if (x + y) % 2 == 0 { [255, 255, 255] } else { [0, 0, 0] });
+            return if (x + y) % 2 == 0 { [255; 3] } else { [0; 3] };
         }
         let d = ((f64::from(x) - cx).powi(2) + (f64::from(y) - cy).powi(2)).sqrt() / size;
         let glow = (-d * d).exp();
-        let shade = |k: f64| (40.0 + 170.0 * glow * (0.6 + 0.4 * (hue * 6.0 + k).sin()) + 20.0 * f64::from(y) / 20.0) as u8;
-        image::Rgb([shade(0.0), shade(2.0), shade(4.0)])
-    });
-    let mut png = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
-    format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png.into_inner()))
+        let shade = |k: f64| (40.0 + 170.0 * glow * (0.6 + 0.4 * (hue * 6.0 + k).sin()) + f64::from(y)) as u8;
+        [shade(0.0), shade(2.0), shade(4.0)]
+    };
+    let png = png(20, pixel);
+    format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png))
+}
+
+/// A square RGB picture as an uncompressed PNG; a whole codec would be much to build for a test.
+fn png(side: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+    let raw: Vec<u8> = (0..side).flat_map(|y| std::iter::once(0).chain((0..side).flat_map(|x| pixel(x, y)).collect::<Vec<_>>())).collect();
+    let (a, b) = raw.iter().fold((1u32, 0u32), |(a, b), x| ((a + u32::from(*x)) % 65521, (a + u32::from(*x) + b) % 65521));
+    let length = raw.len() as u16;
+    let mut zlib = vec![0x78, 1, 1];
+    zlib.extend(length.to_le_bytes());
+    zlib.extend((!length).to_le_bytes());
+    zlib.extend(raw);
+    zlib.extend((b << 16 | a).to_be_bytes());
+    let mut header = [side.to_be_bytes(), side.to_be_bytes()].concat();
+    header.extend([8, 2, 0, 0, 0]);
+    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (name, body) in [(b"IHDR", header), (b"IDAT", zlib), (b"IEND", vec![])] {
+        out.extend((body.len() as u32).to_be_bytes());
+        let from = out.len();
+        out.extend(name);
+        out.extend(body);
+        let crc = out[from..].iter().fold(!0u32, |crc, x| (0..8).fold(crc ^ u32::from(*x), |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 }));
+        out.extend((!crc).to_be_bytes());
+    }
+    out
 }
 
 /// Pictures in ten classes.
