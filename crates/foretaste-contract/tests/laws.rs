@@ -1,5 +1,8 @@
 //! Every law is asked of every detector of the catalogue.
 
+// helpers of tests stand outside of `#[test]` functions
+#![allow(clippy::unwrap_used)]
+
 use foretaste_contract::laws::LAWS;
 use foretaste_detectors::ENTRIES;
 

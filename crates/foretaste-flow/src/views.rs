@@ -10,6 +10,7 @@ use foretaste_num::ngrams::Csr;
 use foretaste_num::phash::{self, ImageHash};
 use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::softmax::FoldOptions;
+use foretaste_victims::committee::{Neighbourhood, committee, neighbour_shares};
 use foretaste_victims::{Features, embedding, image, surrogate, table, text};
 use rayon::prelude::*;
 
@@ -119,20 +120,24 @@ impl View {
         let folds = FoldOptions { folds: options.folds as usize, seed: ctx.seed(), ..FoldOptions::default() };
         let oof = surrogate(&self.features, labels, classes, None, &folds);
         let near = near_ok.then(|| ctx.neighbours(self.vectors.values(), self.vectors.cols(), VOTERS));
-        let _ = &near;
-        let joined = foretaste_num::softmax::calibrate::calibrate(&[&oof.probs], labels, classes, &Default::default());
+        let shares = near.as_deref().map(|n| {
+            let near = Neighbourhood { index: &n.index, distance: &n.distance, k: n.k };
+            neighbour_shares(near, labels, classes)
+        });
+        let channels: Vec<&[f32]> = std::iter::once(oof.probs.as_slice()).chain(shares.as_deref()).collect();
+        let joined = committee(&channels, labels, classes);
         let model = if near_ok { format!("{} + neighbours", self.name) } else { self.name.to_owned() };
         let n = labels.iter().filter(|l| (**l as usize) < classes).count() as f64;
-        let rate = joined.noise_rate();
+        let rate = joined.noise_rate;
         let half = 1.96 * (rate * (1.0 - rate) / n.max(1.0)).sqrt();
         let run = SurrogateRun {
             model,
             folds: options.folds,
-            accuracy: agreement(&joined.q0, labels, classes),
+            accuracy: agreement(&joined.probs, labels, classes),
             noise_rate: Some(rate),
             noise_interval: Some(((rate - half).max(0.0), (rate + half).min(1.0))),
         };
-        (Matrix::new(joined.q0, classes), run)
+        (Matrix::new(joined.probs, classes), run)
     }
 }
 

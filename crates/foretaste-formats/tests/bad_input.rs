@@ -1,4 +1,5 @@
 //! Broken files give an error that says what, where, and what may help. Never a panic, never silence.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

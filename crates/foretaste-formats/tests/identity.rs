@@ -1,4 +1,5 @@
 //! Write then read is the identity, for every format that is written; and every format knows its own files.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -13,6 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             render.render(&report, &samples, &mut file)?;
         }
     }
-    std::fs::write(to.join("report.schema.json"), serde_json::to_vec_pretty(&foretaste_report::json::schema())?)?;
+    std::fs::write(
+        to.join("report.schema.json"),
+        serde_json::to_vec_pretty(&foretaste_report::json::schema())?,
+    )?;
     Ok(())
 }

@@ -91,10 +91,12 @@ pub fn around(text: &str, marks: &Marks, width: usize) -> Vec<Piece> {
     if low == 0 && high == text.len() && all <= width {
         return join(&units);
     }
+    if width < 3 {
+        return (width > 0).then(ellipsis).into_iter().collect(); // no room for anything but the sign of a cut
+    }
     let at = units.partition_point(|u| u.start < focus);
     let shown = window(&units, at, width.saturating_sub(2));
     let mut out = join(&units[shown.clone()]);
-    let ellipsis = || Piece { text: "…".to_owned(), mark: None, escaped: false };
     if low > 0 || shown.start > 0 {
         out.insert(0, ellipsis());
     }
@@ -102,6 +104,10 @@ pub fn around(text: &str, marks: &Marks, width: usize) -> Vec<Piece> {
         out.push(ellipsis());
     }
     out
+}
+
+fn ellipsis() -> Piece {
+    Piece { text: "…".to_owned(), mark: None, escaped: false }
 }
 
 /// A grapheme as it is shown.
@@ -120,7 +126,8 @@ fn units(text: &str, range: Range<usize>, marks: &Marks) -> Vec<Unit> {
         .grapheme_indices(true)
         .map(|(offset, grapheme)| {
             let (start, end) = (base + offset, base + offset + grapheme.len());
-            let mark = marks.iter().find(|(r, _)| r.start < end && start < r.end).map(|(_, note)| visible(note));
+            let mark =
+                marks.iter().find(|(r, _)| r.start < end && start < r.end).map(|(_, note)| visible(note));
             let mut parts = Vec::new();
             show(grapheme, |part, escaped| parts.push((part.to_owned(), escaped)));
             Unit { start, width: parts.iter().map(|(p, _)| p.width()).sum(), parts, mark }
@@ -187,7 +194,10 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_is_shown() {
-        assert_eq!(visible("a\u{200b}b\u{1b}[31mc\u{202e}d\r\n\u{7f}\u{9b}"), "a\\u{200b}b\\x1b[31mc\\u{202e}d\\r\\n\\x7f\\u{9b}");
+        assert_eq!(
+            visible("a\u{200b}b\u{1b}[31mc\u{202e}d\r\n\u{7f}\u{9b}"),
+            "a\\u{200b}b\\x1b[31mc\\u{202e}d\\r\\n\\x7f\\u{9b}"
+        );
         assert_eq!(visible("\u{e0041}\u{feff}\u{ad}"), "\\u{e0041}\\u{feff}\\u{ad}");
         assert_eq!(visible("naïve 漢字 e\u{301} 🙂"), "naïve 漢字 e\u{301} 🙂");
         let tower = format!("e{}", "\u{301}".repeat(40));
@@ -219,7 +229,8 @@ mod tests {
             for end in 0..12 {
                 let all = pieces(text, &[(start, end, String::new())]);
                 assert_eq!(plain(&all), text);
-                let cut = around(text, &[(start, end, String::new()), (usize::MAX, usize::MAX, String::new())], 4);
+                let cut =
+                    around(text, &[(start, end, String::new()), (usize::MAX, usize::MAX, String::new())], 4);
                 assert!(width(&plain(&cut)) <= 4);
             }
         }
@@ -228,7 +239,7 @@ mod tests {
 
     #[test]
     fn wide_text_keeps_to_its_columns() {
-        for room in 2..30 {
+        for room in 0..30 {
             assert!(width(&short(&"漢字🙂e\u{301}\u{200b}".repeat(50), room)) <= room);
         }
         assert_eq!(short("short", 10), "short");

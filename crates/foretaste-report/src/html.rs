@@ -7,7 +7,7 @@ mod plots;
 mod table;
 mod view;
 
-use crate::{Render, ReportError};
+use crate::{Render, ReportError, words};
 use askama::Template;
 use foretaste_core::{Report, SampleRow};
 use std::io::Write;
@@ -32,8 +32,9 @@ impl Render for Html {
             script: include_str!("../templates/report.js"),
             view: view::View::new(report),
             samples: table::json(report, samples)?,
-            sample_count: samples.len(),
-            samples_shown: samples.len().min(MAX_SAMPLES),
+            some: samples.len() > MAX_SAMPLES,
+            samples_shown: words::count(samples.len().min(MAX_SAMPLES) as u64),
+            sample_count: words::count(samples.len() as u64),
         };
         Ok(out.write_all(page.render()?.as_bytes())?)
     }
@@ -46,6 +47,8 @@ struct Page {
     script: &'static str,
     view: view::View,
     samples: String,
-    sample_count: usize,
-    samples_shown: usize,
+    /// True if the table does not hold all samples.
+    some: bool,
+    samples_shown: String,
+    sample_count: String,
 }

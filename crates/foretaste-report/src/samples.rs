@@ -30,8 +30,7 @@ impl Render for Samples {
     }
 
     fn render(&self, report: &Report, samples: &[SampleRow], out: &mut dyn Write) -> Result<(), ReportError> {
-        let ids: Vec<&str> =
-            words::detectors(report, DetectorStatus::Ran).map(|d| d.id.as_str()).collect();
+        let ids: Vec<&str> = words::detectors(report, DetectorStatus::Ran).map(|d| d.id.as_str()).collect();
         let schema = Arc::new(schema(&ids));
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))

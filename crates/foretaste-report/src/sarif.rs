@@ -19,7 +19,11 @@ const SCHEMA: &str =
 const TAXONOMIES: [(&str, &str, &str); 3] = [
     ("MITRE ATLAS", "MITRE", "Adversarial Threat Landscape for Artificial-Intelligence Systems"),
     ("OWASP LLM Top 10", "OWASP", "OWASP Top 10 for Large Language Model Applications"),
-    ("NIST AI 100-2", "NIST", "Adversarial Machine Learning: A Taxonomy and Terminology of Attacks and Mitigations"),
+    (
+        "NIST AI 100-2",
+        "NIST",
+        "Adversarial Machine Learning: A Taxonomy and Terminology of Attacks and Mitigations",
+    ),
 ];
 
 /// A SARIF log: rules are kinds of findings, results are members of findings.
@@ -129,12 +133,16 @@ fn artifacts(report: &Report) -> Vec<Value> {
 /// What was not looked at, what was left out here, and what the scan noted.
 fn notifications(report: &Report, left_out: &[(String, usize, usize)]) -> Vec<Value> {
     let mut out = Vec::new();
-    let mut say = |level: &str, text: String| out.push(json!({ "level": level, "message": { "text": text } }));
+    let mut say =
+        |level: &str, text: String| out.push(json!({ "level": level, "message": { "text": text } }));
     for s in &report.coverage.skipped {
         say("warning", format!("Not read: {}: {}", visible(&s.path), visible(&s.reason)));
     }
     for (id, shown, all) in left_out {
-        say("note", format!("{id}: {shown} of {all} members are listed as results; the table of samples holds all."));
+        say(
+            "note",
+            format!("{id}: {shown} of {all} members are listed as results; the table of samples holds all."),
+        );
     }
     for d in words::detectors(report, DetectorStatus::Failed) {
         say("error", format!("Detector {} failed: {}", d.id, visible(&d.detail)));
@@ -278,9 +286,7 @@ impl<'a> Context<'a> {
 
 fn taxa(f: &Finding) -> Value {
     let codes = [&f.taxonomy.atlas, &f.taxonomy.owasp, &f.taxonomy.nist];
-    let one = |(index, id): (usize, &String)| {
-        json!({ "id": id, "toolComponent": { "name": TAXONOMIES[index].0, "index": index } })
-    };
+    let one = |(index, id): (usize, &String)| json!({ "id": id, "toolComponent": { "name": TAXONOMIES[index].0, "index": index } });
     codes.into_iter().enumerate().map(one).collect()
 }
 
@@ -295,7 +301,8 @@ fn level(severity: Severity) -> &'static str {
 /// A path as an artifact: relative to the root of the sources, or as a file URI if it is absolute.
 fn location_of(path: &str) -> Value {
     let path = path.replace('\\', "/");
-    let drive = path.as_bytes().get(1) == Some(&b':') && path.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    let drive =
+        path.as_bytes().get(1) == Some(&b':') && path.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
     if path.starts_with('/') {
         json!({ "uri": format!("file://{}", percent_encode(&path)) })
     } else if drive {

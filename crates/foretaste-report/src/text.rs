@@ -130,12 +130,72 @@ impl Detail {
         advice: true,
     };
     const LESS_AND_LESS: [Detail; 6] = [
-        Detail { files: 4, columns: 6, findings: 6, whys: 2, examples: 3, named: 4, skipped: 6, notes: 4, advice: true },
-        Detail { files: 3, columns: 5, findings: 6, whys: 1, examples: 2, named: 4, skipped: 4, notes: 3, advice: true },
-        Detail { files: 2, columns: 4, findings: 5, whys: 1, examples: 2, named: 3, skipped: 2, notes: 2, advice: true },
-        Detail { files: 2, columns: 4, findings: 4, whys: 1, examples: 1, named: 4, skipped: 2, notes: 2, advice: true },
-        Detail { files: 1, columns: 3, findings: 3, whys: 1, examples: 1, named: 4, skipped: 0, notes: 1, advice: true },
-        Detail { files: 1, columns: 3, findings: 2, whys: 1, examples: 1, named: 3, skipped: 0, notes: 1, advice: false },
+        Detail {
+            files: 4,
+            columns: 6,
+            findings: 6,
+            whys: 2,
+            examples: 3,
+            named: 4,
+            skipped: 6,
+            notes: 4,
+            advice: true,
+        },
+        Detail {
+            files: 3,
+            columns: 5,
+            findings: 6,
+            whys: 1,
+            examples: 2,
+            named: 4,
+            skipped: 4,
+            notes: 3,
+            advice: true,
+        },
+        Detail {
+            files: 2,
+            columns: 5,
+            findings: 5,
+            whys: 1,
+            examples: 2,
+            named: 3,
+            skipped: 2,
+            notes: 2,
+            advice: true,
+        },
+        Detail {
+            files: 2,
+            columns: 5,
+            findings: 4,
+            whys: 1,
+            examples: 1,
+            named: 4,
+            skipped: 2,
+            notes: 2,
+            advice: true,
+        },
+        Detail {
+            files: 2,
+            columns: 5,
+            findings: 3,
+            whys: 1,
+            examples: 1,
+            named: 4,
+            skipped: 0,
+            notes: 1,
+            advice: true,
+        },
+        Detail {
+            files: 2,
+            columns: 4,
+            findings: 2,
+            whys: 1,
+            examples: 1,
+            named: 3,
+            skipped: 0,
+            notes: 1,
+            advice: false,
+        },
     ];
 }
 
@@ -192,7 +252,12 @@ impl Screen<'_> {
         self.put([(STRONG, head)]);
         for input in c.inputs.iter().take(self.detail.files) {
             let path = short(&input.path, self.width / 2);
-            let facts = format!("{}, {}, {}", visible(&input.format), words::bytes(input.bytes), words::plural(input.rows, "row"));
+            let facts = format!(
+                "{}, {}, {}",
+                visible(&input.format),
+                words::bytes(input.bytes),
+                words::plural(input.rows, "row")
+            );
             self.put([plain(format!("  {path}  ")), quiet(facts)]);
         }
         fold(&mut self.lines, c.inputs.len(), self.detail.files, "file");
@@ -209,18 +274,24 @@ impl Screen<'_> {
     fn columns(&mut self) {
         let all = &self.report.coverage.columns;
         let (features, told): (Vec<_>, Vec<_>) = all.iter().partition(|c| c.role == Role::Feature);
-        let room = if told.len() + features.len() <= self.detail.columns + 1 { all.len() } else { self.detail.columns };
-        let alone: Vec<_> = told.iter().chain(&features).take(room.max(told.len().min(room))).copied().collect();
+        let room = if told.len() + features.len() <= self.detail.columns.saturating_add(1) {
+            all.len()
+        } else {
+            self.detail.columns
+        };
+        let alone: Vec<_> = told.iter().chain(&features).take(room).copied().collect();
         let name = alone.iter().map(|c| width(&short(&c.name, 24))).max().unwrap_or(0);
         let role = alone.iter().map(|c| c.role.word().len()).max().unwrap_or(0);
         let flags: Vec<String> = alone.iter().map(|c| visible(&words::role_flag(c))).collect();
         // on a narrow terminal the flags give way
-        let flag_room = if self.width < 80 { 0 } else { flags.iter().map(|f| width(f)).max().unwrap_or(0).min(34) };
+        let flag_room =
+            if self.width < 80 { 0 } else { flags.iter().map(|f| width(f)).max().unwrap_or(0).min(34) };
         let reason_room = self.width.saturating_sub(name + role + flag_room + 8).max(10);
         for (c, flag) in alone.iter().zip(&flags) {
+            let flag = if flag_room == 0 { String::new() } else { short(flag, flag_room) };
             let reason = pad(&short(&c.reason, reason_room), reason_room);
             let head = format!("  {}  {}  ", pad(&short(&c.name, 24), name), pad(c.role.word(), role));
-            self.put([plain(head), quiet(format!("{reason}  ")), quiet(short(flag, flag_room))]);
+            self.put([plain(head), quiet(format!("{reason}  ")), quiet(flag)]);
         }
         let rest: Vec<_> = told.iter().chain(&features).skip(alone.len()).collect();
         if !rest.is_empty() {
@@ -328,7 +399,8 @@ impl Screen<'_> {
 
     fn example(&mut self, f: &Finding, e: &Example) {
         let member = f.members.get(e.member);
-        let place = short(&member.map(|m| words::short_place(self.report, m)).unwrap_or_default(), self.width / 3);
+        let place =
+            short(&member.map(|m| words::short_place(self.report, m)).unwrap_or_default(), self.width / 3);
         let labels = member.and_then(words::labels).map(|l| short(&l, 30)).unwrap_or_default();
         let used = 8 + width(&place) + width(&labels) + 4;
         let room = self.width.saturating_sub(used).max(20);
@@ -360,7 +432,8 @@ impl Screen<'_> {
         for d in idle.iter().take(self.detail.skipped) {
             let reason = short(&d.detail, self.width.saturating_sub(name + 4));
             let line = format!("  {}  {reason}", pad(&short(&d.id, 28), name));
-            let style = if d.status == DetectorStatus::Failed { severity_style(Severity::Medium) } else { QUIET };
+            let style =
+                if d.status == DetectorStatus::Failed { severity_style(Severity::Medium) } else { QUIET };
             self.put([(style, line)]);
         }
         fold(&mut self.lines, idle.len(), self.detail.skipped, "detector");

@@ -11,7 +11,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -58,7 +58,15 @@ pub fn number(x: f64) -> String {
     } else if !(1e-3..1e6).contains(&size) {
         format!("{x:.1e}")
     } else {
-        let decimals = if size >= 100.0 { 0 } else if size >= 10.0 { 1 } else if size >= 1.0 { 2 } else { 3 };
+        let decimals = if size >= 100.0 {
+            0
+        } else if size >= 10.0 {
+            1
+        } else if size >= 1.0 {
+            2
+        } else {
+            3
+        };
         let text = format!("{x:.decimals$}");
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
     }
@@ -92,7 +100,9 @@ fn ansi_c(word: &str) -> String {
     for c in word.chars() {
         match c {
             '\\' | '\'' => out.extend(['\\', c]),
-            c if crate::excerpt::is_hidden(c) && u32::from(c) < 0x80 => out += &format!("\\x{:02x}", u32::from(c)),
+            c if crate::excerpt::is_hidden(c) && u32::from(c) < 0x80 => {
+                out += &format!("\\x{:02x}", u32::from(c))
+            }
             c if crate::excerpt::is_hidden(c) => out += &format!("\\U{:08x}", u32::from(c)),
             c => out.push(c),
         }

@@ -131,18 +131,23 @@ impl Coded {
     }
 
     fn category(codes: &[u32], levels: usize, options: &TableOptions) -> Self {
-        // codes index a table only as large as the codes that occur
-        let used = codes.iter().filter(|&&c| (c as usize) < levels).max().map_or(0, |&c| c as usize + 1);
-        let mut counts = vec![0usize; used];
-        codes.iter().filter(|&&c| (c as usize) < used).for_each(|&c| counts[c as usize] += 1);
+        // distinct codes by sorting: a table indexed by code could be far larger than the column
+        let present = |c: u32| c != u32::MAX && (c as usize) < levels;
+        let mut sorted: Vec<u32> = codes.iter().copied().filter(|&c| present(c)).collect();
+        sorted.par_sort_unstable();
+        let runs: Vec<(u32, usize)> = sorted.chunk_by(|a, b| a == b).map(|r| (r[0], r.len())).collect();
         let mut order: Vec<usize> =
-            (0..used).filter(|&c| counts[c] >= options.min_level_rows.max(1)).collect();
-        order.sort_by_key(|&c| (std::cmp::Reverse(counts[c]), c));
+            (0..runs.len()).filter(|&r| runs[r].1 >= options.min_level_rows.max(1)).collect();
+        order.sort_by_key(|&r| (std::cmp::Reverse(runs[r].1), r));
         order.truncate(options.max_levels);
         let (pooled, missing) = (order.len() as u32, order.len() as u32 + 1);
-        let mut place = vec![pooled; used];
-        order.iter().enumerate().for_each(|(p, &c)| place[c] = p as u32);
-        let codes = codes.iter().map(|&c| place.get(c as usize).copied().unwrap_or(missing)).collect();
+        let mut place = vec![pooled; runs.len()];
+        order.iter().enumerate().for_each(|(p, &r)| place[r] = p as u32);
+        let code = |&c: &u32| match runs.binary_search_by_key(&c, |r| r.0) {
+            Ok(r) => place[r],
+            Err(_) => missing,
+        };
+        let codes = codes.iter().map(code).collect();
         Self { codes, levels: missing as usize + 1, trend: None }
     }
 
@@ -282,6 +287,7 @@ mod tests {
             number(vec![f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308]),
             number(vec![3.0; 4]),
             category(vec![u32::MAX; 4], usize::MAX),
+            category(vec![u32::MAX - 1; 4], usize::MAX),
         ];
         let (data, dim) = neighbour_features(&odd);
         assert_eq!(data.len(), 4 * dim);

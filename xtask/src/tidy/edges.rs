@@ -77,6 +77,7 @@ const TABLE: &[Edges] = &[
     may("foretaste-python", FACE),
     may("foretaste-contract", ALL),
     may("foretaste-bench", ALL),
+    may("foretaste-fuzz", ALL),
     // tasks must run when the rest does not compile
     may("xtask", &[]),
 ];

@@ -1,5 +1,5 @@
 //! Shared by the tests: make files, read them whole.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -81,7 +81,12 @@ fn bars(h: &Histogram, counts: &[u64], top: u64, log: bool) -> Vec<Bar> {
                 y: coordinate(HEIGHT - height),
                 width: coordinate((step - 0.8).max(0.4)),
                 height: coordinate(height),
-                title: format!("{} to {}: {}", words::number(edge(i)), words::number(edge(i + 1)), words::plural(*n, "row")),
+                title: format!(
+                    "{} to {}: {}",
+                    words::number(edge(i)),
+                    words::number(edge(i + 1)),
+                    words::plural(*n, "row")
+                ),
             }
         })
         .collect()
@@ -137,7 +142,13 @@ pub fn heat_map(c: &Confusion) -> Option<HeatMap> {
     }
     let names: Vec<String> = c.names.iter().take(n).map(|name| short(name, 16)).collect();
     let longest = names.iter().map(|s| crate::excerpt::width(s)).max().unwrap_or(0) as f64;
-    let side = if n <= 6 { 56.0 } else if n <= 12 { 40.0 } else { 24.0 };
+    let side = if n <= 6 {
+        56.0
+    } else if n <= 12 {
+        40.0
+    } else {
+        24.0
+    };
     let margin = 26.0 + longest * 6.6;
     let mut map = HeatMap {
         width: coordinate(margin + side * n as f64 + 40.0),
@@ -152,7 +163,11 @@ pub fn heat_map(c: &Confusion) -> Option<HeatMap> {
     for (i, name) in names.iter().enumerate() {
         let along = margin + side * (i as f64 + 0.5);
         map.rows.push(Label { x: coordinate(margin - 8.0), y: coordinate(along + 4.0), text: name.clone() });
-        map.columns.push(Label { x: coordinate(along + 4.0), y: coordinate(margin - 8.0), text: name.clone() });
+        map.columns.push(Label {
+            x: coordinate(along + 4.0),
+            y: coordinate(margin - 8.0),
+            text: name.clone(),
+        });
         let row: u64 = c.counts[i].iter().sum();
         for j in 0..n {
             map.cells.push(heat_cell(c, (i, j), row, margin, side, &names));
@@ -162,7 +177,14 @@ pub fn heat_map(c: &Confusion) -> Option<HeatMap> {
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn heat_cell(c: &Confusion, (i, j): (usize, usize), row: u64, margin: f64, side: f64, names: &[String]) -> HeatCell {
+fn heat_cell(
+    c: &Confusion,
+    (i, j): (usize, usize),
+    row: u64,
+    margin: f64,
+    side: f64,
+    names: &[String],
+) -> HeatCell {
     let at = |m: &[Vec<u64>]| m.get(i).and_then(|r| r.get(j)).copied().unwrap_or(0);
     let (count, flagged) = (at(&c.counts), at(&c.flagged));
     let share = words::share(count, row);

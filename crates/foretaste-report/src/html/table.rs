@@ -25,12 +25,18 @@ pub fn json(report: &Report, samples: &[SampleRow]) -> Result<String, ReportErro
     let rows: Vec<Value> = most_suspicious(samples)
         .into_iter()
         .map(|s| {
-            let mut row = vec![json!(short(&s.id.0, 60)), json!(s.line.filter(|_| with_lines).unwrap_or(s.file_row))];
+            let mut row =
+                vec![json!(short(&s.id.0, 60)), json!(s.line.filter(|_| with_lines).unwrap_or(s.file_row))];
             if several_files {
                 row.push(json!(report.coverage.inputs.get(s.file as usize).map(|i| short(&i.path, 60))));
             }
             let label = |l: &Option<String>| json!(l.as_ref().map(|l| short(l, 40)));
-            row.extend([label(&s.given), label(&s.expected), json!(s.verdict), json!(short(&s.findings.join(" "), 80))]);
+            row.extend([
+                label(&s.given),
+                label(&s.expected),
+                json!(s.verdict),
+                json!(short(&s.findings.join(" "), 80)),
+            ]);
             row.extend((0..ran.len()).map(|d| match ran[d].calibrated {
                 true => json!(s.p_value.get(d).copied().flatten()),
                 false => json!(s.suspicion.get(d).copied()),
@@ -64,7 +70,11 @@ fn most_suspicious(samples: &[SampleRow]) -> Vec<&SampleRow> {
             _ => 2,
         };
         let p = s.p_value.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-        let relative = s.suspicion.iter().zip(&ranges).map(|(x, (low, high))| (x - low) / (high - low).max(f32::MIN_POSITIVE));
+        let relative = s
+            .suspicion
+            .iter()
+            .zip(&ranges)
+            .map(|(x, (low, high))| (x - low) / (high - low).max(f32::MIN_POSITIVE));
         let top = relative.filter(|r| r.is_finite()).fold(0f32, f32::max);
         (verdict, usize::MAX - s.findings.len(), Ordered(p), Ordered(f64::from(-top)), s.row)
     };

@@ -135,7 +135,8 @@ pub struct GridRow {
 
 pub struct TableView {
     pub title: String,
-    pub header: Vec<String>,
+    /// Name, and whether the column holds numbers.
+    pub header: Vec<(String, bool)>,
     pub rows: Vec<Vec<TableCell>>,
 }
 
@@ -154,9 +155,12 @@ impl View {
         // features, the many, last: roles that were inferred are what the reader has to check
         columns.sort_by_key(|col| (col.role == Role::Feature.word(), col.role == Role::Ignored.word()));
         let more_columns = if columns.len() > COLUMNS + 3 { columns.split_off(COLUMNS) } else { vec![] };
-        let files: Vec<_> = c.inputs.iter().map(|i| {
-            [visible(&i.path), visible(&i.format), words::bytes(i.bytes), words::count(i.rows)]
-        }).take(FILES).collect();
+        let files: Vec<_> = c
+            .inputs
+            .iter()
+            .map(|i| [visible(&i.path), visible(&i.format), words::bytes(i.bytes), words::count(i.rows)])
+            .take(FILES)
+            .collect();
         View {
             version: visible(&report.run.version),
             tone: match verdict.worst {
@@ -280,7 +284,9 @@ fn finding(report: &Report, f: &Finding) -> FindingView {
     let running = |e: &&Example| e.cells.iter().any(|c| c.role.is_text()) || e.cells.len() < 2;
     let (texts, rows): (Vec<&Example>, Vec<&Example>) = rest.into_iter().partition(running);
     let list = f.members.iter().take(MEMBERS).map(|m| {
-        let p = m.p_value.map_or_else(|| words::number(f64::from(m.suspicion)), |p| format!("p = {}", words::number(p)));
+        let p = m
+            .p_value
+            .map_or_else(|| words::number(f64::from(m.suspicion)), |p| format!("p = {}", words::number(p)));
         [words::place(report, m), short(&m.id.0, 44), words::labels(m).unwrap_or_default(), p]
     });
     FindingView {
@@ -326,7 +332,13 @@ fn member(report: &Report, f: &Finding, e: &Example) -> (String, String, String)
 
 fn image(report: &Report, f: &Finding, e: &Example) -> ImageView {
     let (place, given, expected) = member(report, f, e);
-    ImageView { source: e.thumbnail.clone().unwrap_or_default(), place, given, expected, why: visible(&e.why) }
+    ImageView {
+        source: e.thumbnail.clone().unwrap_or_default(),
+        place,
+        given,
+        expected,
+        why: visible(&e.why),
+    }
 }
 
 fn text(report: &Report, f: &Finding, e: &Example) -> TextView {
@@ -362,7 +374,10 @@ fn grid(report: &Report, f: &Finding, examples: &[&Example]) -> Option<GridView>
         };
         GridRow { place, given, expected, why: visible(&e.why), cells: names.iter().map(find).collect() }
     };
-    Some(GridView { header: names.iter().map(|n| short(n, 30)).collect(), rows: examples.iter().map(row).collect() })
+    Some(GridView {
+        header: names.iter().map(|n| short(n, 30)).collect(),
+        rows: examples.iter().map(row).collect(),
+    })
 }
 
 fn table(t: &foretaste_core::Table) -> TableView {
@@ -376,11 +391,10 @@ fn table(t: &foretaste_core::Table) -> TableView {
             && text.chars().all(|c| c.is_ascii_digit() || " ,.%-+e<".contains(c)),
         bar: share(text),
     };
-    TableView {
-        title: visible(&t.title),
-        header: t.header.iter().map(|h| visible(h)).collect(),
-        rows: t.rows.iter().map(|r| r.iter().map(one).collect()).collect(),
-    }
+    let rows: Vec<Vec<TableCell>> = t.rows.iter().map(|r| r.iter().map(one).collect()).collect();
+    let numeric = |i: usize| rows.iter().all(|r| r.get(i).is_some_and(|c| c.numeric));
+    let header = t.header.iter().enumerate().map(|(i, h)| (visible(h), numeric(i))).collect();
+    TableView { title: visible(&t.title), header, rows }
 }
 
 /// Only what can be a picture and nothing else may become the source of one.
@@ -401,7 +415,12 @@ mod tests {
     #[test]
     fn only_pictures_are_shown() {
         assert!(is_picture("data:image/png;base64,AAAA+/=="));
-        for bad in ["javascript:alert(1)", "data:image/svg+xml;base64,AAAA", "data:image/png;base64,A\" onerror=x", "http://x/y.png"] {
+        for bad in [
+            "javascript:alert(1)",
+            "data:image/svg+xml;base64,AAAA",
+            "data:image/png;base64,A\" onerror=x",
+            "http://x/y.png",
+        ] {
             assert!(!is_picture(bad), "{bad}");
         }
     }

@@ -43,7 +43,14 @@ fn column(name: &str, kind: &str, role: Role, reason: &str) -> ColumnInfo {
 }
 
 fn detector(id: &str, title: &str, status: DetectorStatus, detail: &str) -> DetectorRun {
-    DetectorRun { id: id.into(), title: title.into(), status, detail: detail.into(), calibrated: false, histogram: None }
+    DetectorRun {
+        id: id.into(),
+        title: title.into(),
+        status,
+        detail: detail.into(),
+        calibrated: false,
+        histogram: None,
+    }
 }
 
 fn scored(id: &str, title: &str, detail: &str, calibrated: bool, rows: u64, flagged: u64) -> DetectorRun {
@@ -65,7 +72,12 @@ fn scored(id: &str, title: &str, detail: &str, calibrated: bool, rows: u64, flag
 }
 
 fn run(words: &[&str]) -> Run {
-    Run { version: "0.1.0".into(), command: words.iter().map(|w| (*w).to_owned()).collect(), seed: 7, fdr: 0.05 }
+    Run {
+        version: "0.1.0".into(),
+        command: words.iter().map(|w| (*w).to_owned()).collect(),
+        seed: 7,
+        fdr: 0.05,
+    }
 }
 
 fn member(row: u64, given: Option<&str>, expected: Option<&str>, p: Option<f64>, line: bool) -> Member {
@@ -92,7 +104,12 @@ fn finding(id: &str, kind: Kind, severity: Severity, title: &str, members: Vec<M
         why: vec![],
         advice: String::new(),
         detectors: vec![],
-        decision: Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: None, at_least: None },
+        decision: Decision {
+            rule: "benjamini-hochberg".into(),
+            fdr: Some(0.05),
+            p_value: None,
+            at_least: None,
+        },
         action: Action::Quarantine,
         taxonomy: kind.taxonomy(),
         members,
@@ -146,8 +163,10 @@ fn samples(report: &Report, rows: u64, classes: &[&str], line: bool) -> Vec<Samp
     let mut random = Random(11);
     let mut out: Vec<SampleRow> = (0..rows)
         .map(|row| {
-            let label = (!classes.is_empty()).then(|| classes[random.below(classes.len() as u64) as usize].to_owned());
-            let bell: Vec<f64> = ran.iter().map(|_| (0..6).map(|_| random.unit()).sum::<f64>() - 3.0).collect();
+            let label = (!classes.is_empty())
+                .then(|| classes[random.below(classes.len() as u64) as usize].to_owned());
+            let bell: Vec<f64> =
+                ran.iter().map(|_| (0..6).map(|_| random.unit()).sum::<f64>() - 3.0).collect();
             SampleRow {
                 id: member(row, None, None, None, line).id,
                 row,
@@ -166,7 +185,13 @@ fn samples(report: &Report, rows: u64, classes: &[&str], line: bool) -> Vec<Samp
     for f in &report.findings {
         for m in &f.members {
             let Some(s) = out.get_mut(m.row as usize) else { continue };
-            s.verdict = if m.quarantine { "quarantine" } else if s.verdict == "keep" { "review" } else { s.verdict };
+            s.verdict = if m.quarantine {
+                "quarantine"
+            } else if s.verdict == "keep" {
+                "review"
+            } else {
+                s.verdict
+            };
             s.findings.push(f.id.clone());
             s.given.clone_from(&m.given);
             s.expected.clone_from(&m.expected);
@@ -184,9 +209,28 @@ fn samples(report: &Report, rows: u64, classes: &[&str], line: bool) -> Vec<Samp
 /// Short messages with flipped labels, hidden characters and copies.
 pub fn text() -> Demo {
     let mut r = base(
-        run(&["foretaste", "scan", "sms.csv", "--label", "label", "--text", "text", "--source", "source", "--seed", "7", "--fdr", "0.05"]),
+        run(&[
+            "foretaste",
+            "scan",
+            "sms.csv",
+            "--label",
+            "label",
+            "--text",
+            "text",
+            "--source",
+            "source",
+            "--seed",
+            "7",
+            "--fdr",
+            "0.05",
+        ]),
         Coverage {
-            inputs: vec![InputFile { path: "sms.csv".into(), format: "csv".into(), bytes: 503_663, rows: 5574 }],
+            inputs: vec![InputFile {
+                path: "sms.csv".into(),
+                format: "csv".into(),
+                bytes: 503_663,
+                rows: 5574,
+            }],
             skipped: vec![],
             rows: 5574,
             columns: vec![
@@ -213,7 +257,9 @@ pub fn text() -> Demo {
         Kind::SourceSkew,
         Severity::High,
         "Labels from `feed-7` disagree with the text 9 times as often as those from other sources",
-        (0..212).map(|i| member(40 + i * 23, Some("spam"), Some("ham"), Some(1e-9 * (i + 1) as f64), true)).collect(),
+        (0..212)
+            .map(|i| member(40 + i * 23, Some("spam"), Some("ham"), Some(1e-9 * (i + 1) as f64), true))
+            .collect(),
     );
     f1.why = vec![
         "212 of the 640 samples from `feed-7` carry `spam` where the text says `ham`; 3.6 % is usual elsewhere.".into(),
@@ -221,7 +267,12 @@ pub fn text() -> Demo {
     ];
     f1.advice = "Ask the supplier of `feed-7` how it labels; train without its samples until then.".into();
     f1.detectors = vec!["source-skew".into(), "label-noise".into()];
-    f1.decision = Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: Some(3.1e-41), at_least: Some(187) };
+    f1.decision = Decision {
+        rule: "benjamini-hochberg".into(),
+        fdr: Some(0.05),
+        p_value: Some(3.1e-41),
+        at_least: Some(187),
+    };
     f1.examples = messages
         .iter()
         .enumerate()
@@ -252,18 +303,29 @@ pub fn text() -> Demo {
         (0..14).map(|i| member(300 + i * 71, Some("ham"), None, None, true)).collect(),
     );
     f2.why = vec!["Zero-width spaces (U+200B) stand inside words; in one message a right-to-left override (U+202E) turns the text around.".into()];
-    f2.advice = "Strip these characters, or set the messages aside if you do not know how they got there.".into();
+    f2.advice =
+        "Strip these characters, or set the messages aside if you do not know how they got there.".into();
     f2.detectors = vec!["hidden-content".into()];
     f2.decision = Decision { rule: "fact".into(), fdr: None, p_value: None, at_least: None };
     f2.examples = vec![
         example(
             0,
-            vec![cell("text", Role::Text, "Your par\u{200b}cel is wait\u{200b}ing, reply to collect it", Some(("par\u{200b}cel is wait\u{200b}ing", "zero-width spaces")))],
+            vec![cell(
+                "text",
+                Role::Text,
+                "Your par\u{200b}cel is wait\u{200b}ing, reply to collect it",
+                Some(("par\u{200b}cel is wait\u{200b}ing", "zero-width spaces")),
+            )],
             "2 zero-width spaces",
         ),
         example(
             1,
-            vec![cell("text", Role::Text, "see you at \u{202e}eert\u{202c} the usual place", Some(("\u{202e}eert\u{202c}", "right-to-left override")))],
+            vec![cell(
+                "text",
+                Role::Text,
+                "see you at \u{202e}eert\u{202c} the usual place",
+                Some(("\u{202e}eert\u{202c}", "right-to-left override")),
+            )],
             "text turned around",
         ),
     ];
@@ -272,25 +334,68 @@ pub fn text() -> Demo {
         Kind::ConflictingDuplicate,
         Severity::Low,
         "6 messages stand under both labels",
-        (0..12).map(|i| member(900 + i * 31, Some(if i % 2 == 0 { "ham" } else { "spam" }), None, None, true)).collect(),
+        (0..12)
+            .map(|i| member(900 + i * 31, Some(if i % 2 == 0 { "ham" } else { "spam" }), None, None, true))
+            .collect(),
     );
-    f3.why = vec!["6 groups of equal messages carry both `ham` and `spam`, so one label in each is wrong.".into()];
+    f3.why =
+        vec!["6 groups of equal messages carry both `ham` and `spam`, so one label in each is wrong.".into()];
     f3.advice = "Decide which label holds; until then keep neither.".into();
     f3.groups = (0..6).map(|g| vec![2 * g, 2 * g + 1]).collect();
     f3.detectors = vec!["near-duplicate".into()];
     f3.decision = Decision { rule: "fact".into(), fdr: None, p_value: None, at_least: Some(6) };
     f3.action = Action::Review;
     f3.members.iter_mut().for_each(|m| m.quarantine = false);
-    f3.examples = vec![example(0, vec![cell("text", Role::Text, "Win a weekend for two! Reply YES to enter the draw", None)], "also at sms.csv:933 as spam")];
+    f3.examples = vec![example(
+        0,
+        vec![cell("text", Role::Text, "Win a weekend for two! Reply YES to enter the draw", None)],
+        "also at sms.csv:933 as spam",
+    )];
     r.findings = vec![f1, f2, f3];
     r.detectors = vec![
-        scored("label-noise", "Labels that the text contradicts, by a cross-validated model", "5 folds", true, 5574, 212),
-        scored("source-skew", "Labels, errors or copies concentrated in one source", "6 sources", true, 5574, 212),
-        scored("hidden-content", "Characters that people do not see or take for others", "14 messages", false, 5574, 14),
+        scored(
+            "label-noise",
+            "Labels that the text contradicts, by a cross-validated model",
+            "5 folds",
+            true,
+            5574,
+            212,
+        ),
+        scored(
+            "source-skew",
+            "Labels, errors or copies concentrated in one source",
+            "6 sources",
+            true,
+            5574,
+            212,
+        ),
+        scored(
+            "hidden-content",
+            "Characters that people do not see or take for others",
+            "14 messages",
+            false,
+            5574,
+            14,
+        ),
         scored("near-duplicate", "Copies, exact or nearly so", "402 groups", false, 5574, 12),
-        detector("knn-label", "Labels that the neighbours contradict", DetectorStatus::Skipped, "needs an embedding or numeric features; add one with --embedding"),
-        detector("robust-outlier", "Samples far from all others", DetectorStatus::Skipped, "needs numeric features"),
-        detector("image-outlier", "Images unlike all others", DetectorStatus::Skipped, "needs an image column"),
+        detector(
+            "knn-label",
+            "Labels that the neighbours contradict",
+            DetectorStatus::Skipped,
+            "needs an embedding or numeric features; add one with --embedding",
+        ),
+        detector(
+            "robust-outlier",
+            "Samples far from all others",
+            DetectorStatus::Skipped,
+            "needs numeric features",
+        ),
+        detector(
+            "image-outlier",
+            "Images unlike all others",
+            DetectorStatus::Skipped,
+            "needs an image column",
+        ),
     ];
     r.surrogate = Some(SurrogateRun {
         model: "softmax on 1-3-grams".into(),
@@ -305,7 +410,8 @@ pub fn text() -> Demo {
         flagged: vec![vec![0, 0], vec![212, 0]],
     });
     r.notes = vec![
-        "Column `received` is read as a time, but all values fall on 3 days; no trend over time was tested.".into(),
+        "Column `received` is read as a time, but all values fall on 3 days; no trend over time was tested."
+            .into(),
         "A trigger in fewer than 6 samples could not have been seen at this level.".into(),
     ];
     let s = samples(&r, 5574, &["ham", "ham", "ham", "ham", "ham", "ham", "spam"], true);
@@ -319,7 +425,7 @@ fn thumbnail(seed: u64, patch: bool) -> String {
     let hue = random.unit();
     let pixel = |x: u32, y: u32| {
         if patch && x > 15 && y > 15 {
-            return if (x + y) % 2 == 0 { [255; 3] } else { [0; 3] };
+            return if (x + y).is_multiple_of(2) { [255; 3] } else { [0; 3] };
         }
         let d = ((f64::from(x) - cx).powi(2) + (f64::from(y) - cy).powi(2)).sqrt() / size;
         let glow = (-d * d).exp();
@@ -332,8 +438,12 @@ fn thumbnail(seed: u64, patch: bool) -> String {
 
 /// A square RGB picture as an uncompressed PNG; a whole codec would be much to build for a test.
 fn png(side: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
-    let raw: Vec<u8> = (0..side).flat_map(|y| std::iter::once(0).chain((0..side).flat_map(|x| pixel(x, y)).collect::<Vec<_>>())).collect();
-    let (a, b) = raw.iter().fold((1u32, 0u32), |(a, b), x| ((a + u32::from(*x)) % 65521, (a + u32::from(*x) + b) % 65521));
+    let raw: Vec<u8> = (0..side)
+        .flat_map(|y| std::iter::once(0).chain((0..side).flat_map(|x| pixel(x, y)).collect::<Vec<_>>()))
+        .collect();
+    let (a, b) = raw
+        .iter()
+        .fold((1u32, 0u32), |(a, b), x| ((a + u32::from(*x)) % 65521, (a + u32::from(*x) + b) % 65521));
     let length = raw.len() as u16;
     let mut zlib = vec![0x78, 1, 1];
     zlib.extend(length.to_le_bytes());
@@ -348,7 +458,9 @@ fn png(side: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
         let from = out.len();
         out.extend(name);
         out.extend(body);
-        let crc = out[from..].iter().fold(!0u32, |crc, x| (0..8).fold(crc ^ u32::from(*x), |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 }));
+        let crc = out[from..].iter().fold(!0u32, |crc, x| {
+            (0..8).fold(crc ^ u32::from(*x), |c, _| if c & 1 == 1 { c >> 1 ^ 0xedb8_8320 } else { c >> 1 })
+        });
         out.extend((!crc).to_be_bytes());
     }
     out
@@ -360,9 +472,17 @@ pub fn images() -> Demo {
     let mut r = base(
         run(&["foretaste", "scan", "photos/", "--image", "image", "--label", "folder"]),
         Coverage {
-            inputs: vec![InputFile { path: "photos/".into(), format: "image folder".into(), bytes: 148_300_211, rows: 50_000 }],
+            inputs: vec![InputFile {
+                path: "photos/".into(),
+                format: "image folder".into(),
+                bytes: 148_300_211,
+                rows: 50_000,
+            }],
             skipped: vec![
-                SkippedInput { path: "photos/cat/0391.heic".into(), reason: "no decoder for this format".into() },
+                SkippedInput {
+                    path: "photos/cat/0391.heic".into(),
+                    reason: "no decoder for this format".into(),
+                },
                 SkippedInput { path: "photos/.thumbs".into(), reason: "hidden folder".into() },
             ],
             rows: 50_000,
@@ -371,7 +491,11 @@ pub fn images() -> Demo {
                 column("image", "binary", Role::Image, "files are PNG and JPEG"),
                 column("path", "string", Role::Id, "every value is different"),
             ],
-            classes: names.iter().enumerate().map(|(i, n)| ClassCount { name: (*n).into(), rows: 5400 - 90 * i as u64 }).collect(),
+            classes: names
+                .iter()
+                .enumerate()
+                .map(|(i, n)| ClassCount { name: (*n).into(), rows: 5400 - 90 * i as u64 })
+                .collect(),
             unlabelled: 0,
             complete: false,
         },
@@ -381,15 +505,25 @@ pub fn images() -> Demo {
         Kind::LabelError,
         Severity::High,
         "486 pictures stand under `truck` and look like `horse`",
-        (0..486).map(|i| Member { line: None, ..member(i * 97, Some("truck"), Some("horse"), Some(2e-7 * (i + 1) as f64), false) }).collect(),
+        (0..486)
+            .map(|i| Member {
+                line: None,
+                ..member(i * 97, Some("truck"), Some("horse"), Some(2e-7 * (i + 1) as f64), false)
+            })
+            .collect(),
     );
     f1.why = vec![
         "The 10 nearest pictures of each are mostly `horse`; 12 such pictures are usual by chance.".into(),
         "All share a chequered patch in the lower right corner.".into(),
     ];
-    f1.advice = "Look at the pictures below; if they are horses, set them aside or relabel them.".into();
+    f1.advice = "Look at the pictures; if they are horses, set them aside or relabel them.".into();
     f1.detectors = vec!["knn-label".into()];
-    f1.decision = Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: Some(1e-80), at_least: Some(455) };
+    f1.decision = Decision {
+        rule: "benjamini-hochberg".into(),
+        fdr: Some(0.05),
+        p_value: Some(1e-80),
+        at_least: Some(455),
+    };
     f1.examples = (0..12)
         .map(|i| Example {
             member: i,
@@ -403,7 +537,13 @@ pub fn images() -> Demo {
         Kind::NearDuplicate,
         Severity::Note,
         "1,310 pictures are copies of others",
-        (0..1310).map(|i| Member { line: None, quarantine: i % 2 == 1, ..member(i * 37 + 5, Some(names[(i % 10) as usize]), None, None, false) }).collect(),
+        (0..1310)
+            .map(|i| Member {
+                line: None,
+                quarantine: i % 2 == 1,
+                ..member(i * 37 + 5, Some(names[(i % 10) as usize]), None, None, false)
+            })
+            .collect(),
     );
     f2.why = vec!["655 groups of pictures whose hashes differ in at most 2 of 64 bits.".into()];
     f2.advice = "Keep one of each group, and make sure that none stands in both train and test.".into();
@@ -411,18 +551,52 @@ pub fn images() -> Demo {
     f2.detectors = vec!["near-duplicate".into()];
     f2.decision = Decision { rule: "fact".into(), fdr: None, p_value: None, at_least: None };
     f2.examples = (0..6)
-        .map(|i| Example { member: i, cells: vec![], thumbnail: Some(thumbnail(100 + i as u64 / 2, false)), why: "equal hashes".into() })
+        .map(|i| Example {
+            member: i,
+            cells: vec![],
+            thumbnail: Some(thumbnail(100 + i as u64 / 2, false)),
+            why: "equal hashes".into(),
+        })
         .collect();
     r.findings = vec![f1, f2];
     r.detectors = vec![
-        scored("knn-label", "Labels that the neighbours contradict", "k = 10, 64 dimensions", true, 50_000, 486),
+        scored(
+            "knn-label",
+            "Labels that the neighbours contradict",
+            "k = 10, 64 dimensions",
+            true,
+            50_000,
+            486,
+        ),
         scored("near-duplicate", "Copies, exact or nearly so", "655 groups", false, 50_000, 1310),
-        detector("hidden-content", "Characters that people do not see or take for others", DetectorStatus::Skipped, "needs a text column"),
-        detector("spectral", "Directions in which one class is stretched", DetectorStatus::Failed, "class `truck` has a singular covariance"),
+        detector(
+            "hidden-content",
+            "Characters that people do not see or take for others",
+            DetectorStatus::Skipped,
+            "needs a text column",
+        ),
+        detector(
+            "spectral",
+            "Directions in which one class is stretched",
+            DetectorStatus::Failed,
+            "class `truck` has a singular covariance",
+        ),
     ];
     let mut random = Random(3);
     let counts: Vec<Vec<u64>> = (0..10)
-        .map(|i| (0..10).map(|j| if i == j { 4600 } else if (i, j) == (9, 7) { 486 } else { random.below(60) }).collect())
+        .map(|i| {
+            (0..10)
+                .map(|j| {
+                    if i == j {
+                        4600
+                    } else if (i, j) == (9, 7) {
+                        486
+                    } else {
+                        random.below(60)
+                    }
+                })
+                .collect()
+        })
         .collect();
     r.confusion = Some(Confusion {
         names: names.iter().map(|n| (*n).to_owned()).collect(),
@@ -443,19 +617,63 @@ pub fn table() -> Demo {
         column("id", "int64", Role::Id, "name; every value is different"),
         column("fnlwgt", "int64", Role::Ignored, "asked for"),
     ];
-    for name in ["age", "workclass", "education", "education_num", "marital_status", "occupation", "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week", "native_country"] {
-        columns.push(column(name, if name.contains('_') { "int64" } else { "string" }, Role::Feature, "number or category"));
+    for name in [
+        "age",
+        "workclass",
+        "education",
+        "education_num",
+        "marital_status",
+        "occupation",
+        "relationship",
+        "race",
+        "sex",
+        "capital_gain",
+        "capital_loss",
+        "hours_per_week",
+        "native_country",
+    ] {
+        columns.push(column(
+            name,
+            if name.contains('_') { "int64" } else { "string" },
+            Role::Feature,
+            "number or category",
+        ));
     }
     for i in 0..41 {
         columns.push(column(&format!("derived_{i:02}"), "float64", Role::Feature, "number"));
     }
     columns[6].nulls = 2799;
     let mut r = base(
-        run(&["foretaste", "scan", "census/train.parquet", "census/extra 2024.csv", "--label", "income", "--source", "batch", "--annotator", "annotator", "--id", "id", "--ignore", "fnlwgt"]),
+        run(&[
+            "foretaste",
+            "scan",
+            "census/train.parquet",
+            "census/extra 2024.csv",
+            "--label",
+            "income",
+            "--source",
+            "batch",
+            "--annotator",
+            "annotator",
+            "--id",
+            "id",
+            "--ignore",
+            "fnlwgt",
+        ]),
         Coverage {
             inputs: vec![
-                InputFile { path: "census/train.parquet".into(), format: "parquet".into(), bytes: 1_830_112, rows: 40_222 },
-                InputFile { path: "census/extra 2024.csv".into(), format: "csv".into(), bytes: 712_000, rows: 5000 },
+                InputFile {
+                    path: "census/train.parquet".into(),
+                    format: "parquet".into(),
+                    bytes: 1_830_112,
+                    rows: 40_222,
+                },
+                InputFile {
+                    path: "census/extra 2024.csv".into(),
+                    format: "csv".into(),
+                    bytes: 712_000,
+                    rows: 5000,
+                },
             ],
             skipped: vec![],
             rows: 45_222,
@@ -471,19 +689,33 @@ pub fn table() -> Demo {
     let person = |age: &str, hours: &str, gain: &str, strange: bool| {
         let age = if strange { odd("age", age) } else { plain("age", age) };
         let hours = if strange { odd("hours_per_week", hours) } else { plain("hours_per_week", hours) };
-        vec![age, hours, plain("education", "Bachelors"), plain("occupation", "Exec-managerial"), plain("capital_gain", gain), plain("native_country", "United-States")]
+        vec![
+            age,
+            hours,
+            plain("education", "Bachelors"),
+            plain("occupation", "Exec-managerial"),
+            plain("capital_gain", gain),
+            plain("native_country", "United-States"),
+        ]
     };
     let mut f1 = finding(
         "F1",
         Kind::LabelError,
         Severity::High,
         "618 labels contradict the rest of the row",
-        (0..618).map(|i| member(i * 61 + 4, Some("<=50K"), Some(">50K"), Some(1e-6 * (i + 1) as f64), false)).collect(),
+        (0..618)
+            .map(|i| member(i * 61 + 4, Some("<=50K"), Some(">50K"), Some(1e-6 * (i + 1) as f64), false))
+            .collect(),
     );
     f1.why = vec!["A model that did not see these rows gives their label a probability below 0.02; at most 31 of them are chance.".into(), "571 of them come from annotator `w-114`.".into()];
     f1.advice = "Have the labels checked, those of `w-114` first.".into();
     f1.detectors = vec!["label-noise".into()];
-    f1.decision = Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: Some(2e-19), at_least: Some(544) };
+    f1.decision = Decision {
+        rule: "benjamini-hochberg".into(),
+        fdr: Some(0.05),
+        p_value: Some(2e-19),
+        at_least: Some(544),
+    };
     f1.examples = vec![
         example(0, person("52", "60", "15,024", false), "p(<=50K) = 0.004"),
         example(1, person("47", "50", "7,688", false), "p(<=50K) = 0.009"),
@@ -494,25 +726,48 @@ pub fn table() -> Demo {
         Kind::SourceSkew,
         Severity::Medium,
         "Annotator `w-114` gives `<=50K` where others give `>50K`",
-        (0..640).map(|i| Member { quarantine: i < 571, ..member(i * 61 + 4, Some("<=50K"), Some(">50K"), None, false) }).collect(),
+        (0..640)
+            .map(|i| Member {
+                quarantine: i < 571,
+                ..member(i * 61 + 4, Some("<=50K"), Some(">50K"), None, false)
+            })
+            .collect(),
     );
-    f2.why = vec!["38 % of the labels of `w-114` disagree with the model, against 4 % for the 22 others.".into()];
+    f2.why =
+        vec!["38 % of the labels of `w-114` disagree with the model, against 4 % for the 22 others.".into()];
     f2.advice = "Leave out the labels of `w-114`, or have a sample of them labelled again.".into();
     f2.detectors = vec!["source-skew".into()];
-    f2.decision = Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: Some(4e-88), at_least: None };
+    f2.decision =
+        Decision { rule: "benjamini-hochberg".into(), fdr: Some(0.05), p_value: Some(4e-88), at_least: None };
     f2.tables = vec![table_of(
         "Disagreement by annotator",
         &["annotator", "labels", "disagree", "share"],
-        &[&["w-114", "1,684", "640", "38.0 %"], &["w-007", "2,001", "102", "5.1 %"], &["w-031", "1,950", "88", "4.5 %"], &["20 others", "39,567", "1,522", "3.8 %"]],
+        &[
+            &["w-114", "1,684", "640", "38.0 %"],
+            &["w-007", "2,001", "102", "5.1 %"],
+            &["w-031", "1,950", "88", "4.5 %"],
+            &["20 others", "39,567", "1,522", "3.8 %"],
+        ],
     )];
     let mut f3 = finding(
         "F3",
         Kind::Outlier,
         Severity::Low,
         "37 rows lie far from all others",
-        (0..37).map(|i| Member { quarantine: false, file: 1, line: Some(i * 90 + 2), file_row: i * 90 + 1, ..member(40_222 + i * 90, Some(">50K"), None, None, true) }).collect(),
+        (0..37)
+            .map(|i| Member {
+                quarantine: false,
+                file: 1,
+                line: Some(i * 90 + 2),
+                file_row: i * 90 + 1,
+                ..member(40_222 + i * 90, Some(">50K"), None, None, true)
+            })
+            .collect(),
     );
-    f3.why = vec!["Their combination of `age` and `hours_per_week` stands outside what 99.99 % of the rows show.".into()];
+    f3.why = vec![
+        "Their combination of `age` and `hours_per_week` stands outside what 99.99 % of the rows show."
+            .into(),
+    ];
     f3.advice = "Look for errors of entry.".into();
     f3.action = Action::Review;
     f3.detectors = vec!["robust-outlier".into()];
@@ -526,7 +781,12 @@ pub fn table() -> Demo {
         Kind::NearDuplicate,
         Severity::Note,
         "51 rows are exact copies",
-        (0..102).map(|i| Member { quarantine: i % 2 == 1, ..member(i * 400 + 9, Some("<=50K"), None, None, false) }).collect(),
+        (0..102)
+            .map(|i| Member {
+                quarantine: i % 2 == 1,
+                ..member(i * 400 + 9, Some("<=50K"), None, None, false)
+            })
+            .collect(),
     );
     f4.why = vec!["51 pairs of rows are equal in every column but the id.".into()];
     f4.advice = "Keep one of each.".into();
@@ -537,13 +797,36 @@ pub fn table() -> Demo {
     r.findings = vec![f1, f2, f3, f4];
     r.detectors = vec![
         scored("label-noise", "Labels that the rest of the row contradicts", "5 folds", true, 45_222, 618),
-        scored("source-skew", "Labels, errors or copies concentrated in one source", "8 sources, 23 annotators", true, 45_222, 640),
+        scored(
+            "source-skew",
+            "Labels, errors or copies concentrated in one source",
+            "8 sources, 23 annotators",
+            true,
+            45_222,
+            640,
+        ),
         scored("robust-outlier", "Samples far from all others", "54 numeric columns", false, 45_222, 37),
         scored("near-duplicate", "Copies, exact or nearly so", "51 groups", false, 45_222, 102),
-        detector("hidden-content", "Characters that people do not see or take for others", DetectorStatus::Skipped, "needs a text column"),
-        detector("image-outlier", "Images unlike all others", DetectorStatus::Skipped, "needs an image column"),
+        detector(
+            "hidden-content",
+            "Characters that people do not see or take for others",
+            DetectorStatus::Skipped,
+            "needs a text column",
+        ),
+        detector(
+            "image-outlier",
+            "Images unlike all others",
+            DetectorStatus::Skipped,
+            "needs an image column",
+        ),
     ];
-    r.surrogate = Some(SurrogateRun { model: "boosted trees on 54 features".into(), folds: 5, accuracy: 0.861, noise_rate: Some(0.019), noise_interval: Some((0.015, 0.024)) });
+    r.surrogate = Some(SurrogateRun {
+        model: "boosted trees on 54 features".into(),
+        folds: 5,
+        accuracy: 0.861,
+        noise_rate: Some(0.019),
+        noise_interval: Some((0.015, 0.024)),
+    });
     r.confusion = Some(Confusion {
         names: vec!["<=50K".into(), ">50K".into()],
         counts: vec![vec![31_900, 2114], vec![4101, 7087]],
@@ -566,7 +849,15 @@ pub fn clean() -> Demo {
 
 /// Nothing at all.
 pub fn empty() -> Demo {
-    let coverage = Coverage { inputs: vec![], skipped: vec![], rows: 0, columns: vec![], classes: vec![], unlabelled: 0, complete: false };
+    let coverage = Coverage {
+        inputs: vec![],
+        skipped: vec![],
+        rows: 0,
+        columns: vec![],
+        classes: vec![],
+        unlabelled: 0,
+        complete: false,
+    };
     (base(run(&[]), coverage), vec![])
 }
 
@@ -614,8 +905,21 @@ pub fn hostile() -> Demo {
             m.id = SampleId(evil.clone());
             (m.given, m.expected) = (Some(evil.clone()), Some(format!("{evil}!")));
         }
-        let cells = |role| vec![Cell { column: evil.clone(), role, text: evil.clone(), marks: vec![(3, 40, evil.clone())], odd: true }];
-        let bad = |thumbnail: Option<&str>, role| Example { member: 0, cells: cells(role), thumbnail: thumbnail.map(Into::into), why: evil.clone() };
+        let cells = |role| {
+            vec![Cell {
+                column: evil.clone(),
+                role,
+                text: evil.clone(),
+                marks: vec![(3, 40, evil.clone())],
+                odd: true,
+            }]
+        };
+        let bad = |thumbnail: Option<&str>, role| Example {
+            member: 0,
+            cells: cells(role),
+            thumbnail: thumbnail.map(Into::into),
+            why: evil.clone(),
+        };
         f.examples = vec![
             bad(None, Role::Text),
             bad(None, Role::Feature),
