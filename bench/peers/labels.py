@@ -4,7 +4,8 @@
 
 Ranking: average precision of the suspicion. Default setting: precision and recall of the samples in label-error findings,
 and of cleanlab's `find_label_issues`. The peer's probabilities come from a five-fold logistic regression on the features that
-`foretaste` itself used (exported by `export_features`), or, where they cannot be exported, on the usual ones.
+`foretaste` itself used (exported by `export_features`), or, where they cannot be exported, on the usual ones. Its folds are
+shuffled: several sets are sorted by class, and folds in the order of the file would put rows of one source together.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from common import BIN, SCRATCH, Skip, environment, program
 from noisy import SETS, Set, features, flip, load, write
+from scipy.sparse import issparse
 
 DETECTOR = "confident-learning"
+DENSE_ITERATIONS = 200
 
 
 def scan(file, label: str, *flags: str) -> tuple[np.ndarray, np.ndarray, dict]:
@@ -48,6 +51,8 @@ def exported(file, label: str):
     binary, out = BIN / "examples" / "export_features", SCRATCH / "features.npy"
     if not binary.exists():
         return None
+    for stale in (out, out.with_suffix(".npz")):
+        stale.unlink(missing_ok=True)
     done = subprocess.run(
         [str(binary), str(file), "--label", label, "--out", str(out)], env=environment(), capture_output=True, text=True
     )
@@ -65,10 +70,13 @@ def cleanlab(x: object, labels: np.ndarray) -> tuple[dict[str, np.ndarray], np.n
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_predict
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     codes = np.unique(labels, return_inverse=True)[1]
-    probs = cross_val_predict(LogisticRegression(max_iter=1000), x, codes, cv=5, method="predict_proba")
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    # with thousands of dense numbers a fold more iterations take minutes and change little
+    model = LogisticRegression(max_iter=1000 if issparse(x) else DENSE_ITERATIONS)
+    probs = cross_val_predict(model, x, codes, cv=folds, method="predict_proba")
     rank = {
         m: -get_label_quality_scores(codes, probs, method=m) for m in ("normalized_margin", "self_confidence")
     }

@@ -8,7 +8,7 @@ SETS = [
     ("adult_income", "data.parquet", "income"),
     ("sms_spam", "data.parquet", "label"),
     ("hate_speech", "data.parquet", "class"),
-    ("gtsrb", "data.npz", "train_y"),
+    ("gtsrb", "data.npz", "y"),
 ]
 
 

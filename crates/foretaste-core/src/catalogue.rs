@@ -27,11 +27,14 @@ pub struct Param {
     pub doc: &'static str,
 }
 
+/// Makes a detector from parameters given by name, over the defaults.
+pub type MakeDetector = fn(&Map<String, Value>) -> Result<Box<dyn AnyDetect>>;
+
 /// How an entry is made from parameters.
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
     /// A detector.
-    Detector(fn(&Map<String, Value>) -> Result<Box<dyn AnyDetect>>),
+    Detector(MakeDetector),
 }
 
 /// One thing that foretaste offers.
@@ -98,7 +101,10 @@ impl Entry {
     /// The text under a heading of the comment (`# Blind spots`), if it is there.
     #[must_use]
     pub fn section(&self, heading: &str) -> Option<&'static str> {
-        let start = self.doc.lines().position(|l| l.trim_start_matches('#').trim() == heading && l.starts_with('#'))?;
+        let start = self
+            .doc
+            .lines()
+            .position(|l| l.trim_start_matches('#').trim() == heading && l.starts_with('#'))?;
         let from: usize = self.doc.split_inclusive('\n').take(start + 1).map(str::len).sum();
         let rest = &self.doc[from..];
         let end = rest.find("\n#").unwrap_or(rest.len());
@@ -191,13 +197,14 @@ pub trait Parameters: Default + Sized {
                 let known = Self::PARAMS.iter().map(|p| p.name);
                 return Err(Error::unknown(format!("parameter of `{}`", Self::ID), &name, known));
             };
-            let bad = |problem: String| Error::Parameter { entry: Self::ID.into(), name: name.clone(), problem };
+            let bad =
+                |problem: String| Error::Parameter { entry: Self::ID.into(), name: name.clone(), problem };
             out.set(&name, value).map_err(bad)?;
-            if let Some(v) = value.as_f64() {
-                if p.min.is_some_and(|m| v < m) || p.max.is_some_and(|m| v > m) {
-                    let show = |b: Option<f64>| b.map_or("any".to_owned(), |b| b.to_string());
-                    return Err(bad(format!("`{value}` is not within {} to {}", show(p.min), show(p.max))));
-                }
+            if let Some(v) = value.as_f64()
+                && (p.min.is_some_and(|m| v < m) || p.max.is_some_and(|m| v > m))
+            {
+                let show = |b: Option<f64>| b.map_or("any".to_owned(), |b| b.to_string());
+                return Err(bad(format!("`{value}` is not within {} to {}", show(p.min), show(p.max))));
             }
         }
         Ok(out)

@@ -48,7 +48,11 @@ pub enum Error {
 impl Error {
     /// An [`Error::Unknown`] with the known names ordered by edit distance to the wrong one.
     #[must_use]
-    pub fn unknown<'a>(what: impl Into<String>, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn unknown<'a>(
+        what: impl Into<String>,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let mut known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         known.sort_by_cached_key(|k| (edit_distance(k, name), k.clone()));
         Self::Unknown { what: what.into(), name: name.to_owned(), known }

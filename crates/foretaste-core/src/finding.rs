@@ -61,12 +61,24 @@ impl Kind {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Kind::SourceSkew => "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier.",
-            Kind::HiddenContent => "Text that a person does not see but a model reads: a hiding place for triggers, or careless copying.",
-            Kind::LabelError => "The rest of the data contradict these labels: labelling noise, or label poisoning.",
-            Kind::ConflictingDuplicate => "The same content stands under different labels: at least one of them is wrong.",
-            Kind::NearDuplicate => "The same content stands several times: it weighs more than it should and leaks between train and test.",
-            Kind::Outlier => "Samples far from all others: errors of measurement, strays of another data set, or rare but honest.",
+            Kind::SourceSkew => {
+                "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
+            }
+            Kind::HiddenContent => {
+                "Text that a person does not see but a model reads: a hiding place for triggers, or careless copying."
+            }
+            Kind::LabelError => {
+                "The rest of the data contradict these labels: labelling noise, or label poisoning."
+            }
+            Kind::ConflictingDuplicate => {
+                "The same content stands under different labels: at least one of them is wrong."
+            }
+            Kind::NearDuplicate => {
+                "The same content stands several times: it weighs more than it should and leaks between train and test."
+            }
+            Kind::Outlier => {
+                "Samples far from all others: errors of measurement, strays of another data set, or rare but honest."
+            }
         }
     }
 
@@ -76,7 +88,9 @@ impl Kind {
         let (atlas, nist) = match self {
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
-            Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => ("AML.T0020", "NISTAML.013"),
+            Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {
+                ("AML.T0020", "NISTAML.013")
+            }
             Kind::Outlier => ("AML.T0059", "NISTAML.013"),
         };
         Taxonomy { atlas: atlas.into(), owasp: "LLM04:2025".into(), nist: nist.into() }

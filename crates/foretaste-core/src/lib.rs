@@ -16,7 +16,7 @@ mod role;
 mod sample;
 mod strings;
 
-pub use batch::{Batch, Matrix, MISSING};
+pub use batch::{Batch, MISSING, Matrix};
 pub use catalogue::{Entry, Make, Param, ParamValue, Parameters};
 pub use ctx::{Ctx, Profile};
 pub use detect::{AnyDetect, Detect, Sealed, Step, boxed};
@@ -25,8 +25,8 @@ pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
 pub use finding::{Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy};
 pub use needs::{Growth, Needs};
 pub use report::{
-    ClassCount, ColumnInfo, Confusion, Coverage, DetectorRun, DetectorStatus, Histogram, InputFile, Report, Run,
-    SampleRow, SkippedInput, SurrogateRun, REPORT_SCHEMA,
+    ClassCount, ColumnInfo, Confusion, Coverage, DetectorRun, DetectorStatus, Histogram, InputFile,
+    REPORT_SCHEMA, Report, Run, SampleRow, SkippedInput, SurrogateRun,
 };
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};

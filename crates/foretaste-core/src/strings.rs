@@ -1,9 +1,7 @@
 //! Reading any column as strings.
 
 use arrow_array::{
-    Array, ArrayRef, LargeStringArray, StringArray, StringViewArray,
-    cast::AsArray,
-    types::ArrowPrimitiveType,
+    Array, ArrayRef, LargeStringArray, StringArray, StringViewArray, cast::AsArray, types::ArrowPrimitiveType,
 };
 use arrow_schema::DataType;
 
@@ -68,7 +66,9 @@ pub fn numbers(column: &ArrayRef) -> Option<Vec<f64>> {
     }
     use arrow_array::types as t;
     Some(match column.data_type() {
-        DataType::Boolean => column.as_boolean().iter().map(|v| v.map_or(f64::NAN, |b| f64::from(u8::from(b)))).collect(),
+        DataType::Boolean => {
+            column.as_boolean().iter().map(|v| v.map_or(f64::NAN, |b| f64::from(u8::from(b)))).collect()
+        }
         DataType::Int8 => copy::<t::Int8Type>(column, f64::from),
         DataType::Int16 => copy::<t::Int16Type>(column, f64::from),
         DataType::Int32 => copy::<t::Int32Type>(column, f64::from),

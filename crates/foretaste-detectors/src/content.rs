@@ -26,12 +26,18 @@ pub fn hashes(batch: &Batch) -> Vec<(u64, u64)> {
 /// A hash of each cell, `None` where it is missing.
 fn cells(column: &ArrayRef) -> Vec<Option<u64>> {
     if let Some(values) = numbers(column) {
-        return values.into_iter().enumerate().map(|(i, v)| column.is_valid(i).then(|| (v + 0.0).to_bits())).collect();
+        return values
+            .into_iter()
+            .enumerate()
+            .map(|(i, v)| column.is_valid(i).then(|| (v + 0.0).to_bits()))
+            .collect();
     }
     match column.data_type() {
         DataType::Binary => column.as_binary::<i32>().iter().map(|b| b.map(xxh3_64)).collect(),
         DataType::LargeBinary => column.as_binary::<i64>().iter().map(|b| b.map(xxh3_64)).collect(),
-        DataType::FixedSizeBinary(_) => column.as_fixed_size_binary().iter().map(|b| b.map(xxh3_64)).collect(),
+        DataType::FixedSizeBinary(_) => {
+            column.as_fixed_size_binary().iter().map(|b| b.map(xxh3_64)).collect()
+        }
         DataType::Struct(_) => match column.as_struct().column_by_name("bytes") {
             Some(bytes) => cells(bytes),
             None => vec![None; column.len()],
@@ -47,7 +53,9 @@ fn cells(column: &ArrayRef) -> Vec<Option<u64>> {
 }
 
 fn lists(rows: impl Iterator<Item = Option<ArrayRef>>) -> Vec<Option<u64>> {
-    let one = |values: ArrayRef| numbers(&values).unwrap_or_default().iter().fold(2, |h, v| mix(h ^ mix((v + 0.0).to_bits())));
+    let one = |values: ArrayRef| {
+        numbers(&values).unwrap_or_default().iter().fold(2, |h, v| mix(h ^ mix((v + 0.0).to_bits())))
+    };
     rows.map(|r| r.map(one)).collect()
 }
 
@@ -57,7 +65,11 @@ pub fn texts(batch: &Batch) -> Option<Vec<String>> {
     if columns.is_empty() {
         return None;
     }
-    Some((0..batch.rows()).map(|i| columns.iter().filter_map(|c| c.get(i)).collect::<Vec<_>>().join("\n")).collect())
+    Some(
+        (0..batch.rows())
+            .map(|i| columns.iter().filter_map(|c| c.get(i)).collect::<Vec<_>>().join("\n"))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -69,7 +81,8 @@ mod tests {
 
     #[test]
     fn equal_content_under_other_labels_hashes_alike() {
-        let schema = Schema::new(vec![Field::new("t", DataType::Utf8, true), Field::new("y", DataType::Utf8, true)]);
+        let schema =
+            Schema::new(vec![Field::new("t", DataType::Utf8, true), Field::new("y", DataType::Utf8, true)]);
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from(vec![Some("a"), Some("a"), Some("b"), None])),
             Arc::new(StringArray::from(vec!["x", "y", "x", "x"])),

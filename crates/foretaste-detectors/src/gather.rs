@@ -33,7 +33,12 @@ impl Gathered {
             return;
         }
         let labels = batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec());
-        let piece = Piece { first_row: batch.first_row, labels, values: matrix.values().to_vec(), cols: matrix.cols() };
+        let piece = Piece {
+            first_row: batch.first_row,
+            labels,
+            values: matrix.values().to_vec(),
+            cols: matrix.cols(),
+        };
         self.pieces.push(piece);
     }
 
@@ -47,7 +52,8 @@ impl Gathered {
         let mut flat = Flat { cols: self.pieces.first().map_or(0, |p| p.cols), ..Flat::default() };
         for p in self.pieces {
             if p.cols != flat.cols {
-                let reason = format!("vectors of {} and of {} numbers do not fit together", flat.cols, p.cols);
+                let reason =
+                    format!("vectors of {} and of {} numbers do not fit together", flat.cols, p.cols);
                 return Err(Error::State { entry: entry.into(), reason });
             }
             add_run(&mut flat.runs, p.first_row, p.labels.len() as u64);

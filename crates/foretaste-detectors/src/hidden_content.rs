@@ -161,7 +161,7 @@ impl Detect for HiddenContent {
             state.places.entry((What::TooLong, mark.column.clone())).or_default().push(mark);
         }
         for marks in state.places.values_mut() {
-            marks.sort_by(|a, b| (a.row, a.start).cmp(&(b.row, b.start)));
+            marks.sort_by_key(|a| (a.row, a.start));
         }
         Ok(Step::Ready(state))
     }

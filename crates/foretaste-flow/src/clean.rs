@@ -52,35 +52,89 @@ pub fn clean(options: &CleanOptions) -> Result<Cleaned> {
     let report = read_report(&options.findings)?;
     let ids = wanted(&report, options)?;
     let roles = report.coverage.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
-    let dataset = Dataset::open(&options.inputs, &options.open, &roles, 1 << 30, &|_| {})?;
+    let dataset = Dataset::open(&options.inputs, &options.open, &roles, 1 << 30, &|_| {})
+        .map_err(|e| of_other_data(e, &options.findings))?;
+    keep_inputs(&dataset, options)?;
     let quarantined = locate(&dataset, &report, &ids, options)?;
     let exact = write(&dataset, &quarantined, options)?;
     let kept = dataset.rows - quarantined.len() as u64;
-    Ok(Cleaned { split: Split { quarantined: quarantined.into_iter().collect(), kept }, rows: dataset.rows, exact })
+    Ok(Cleaned {
+        split: Split { quarantined: quarantined.into_iter().collect(), kept },
+        rows: dataset.rows,
+        exact,
+    })
+}
+
+/// A column of the report that is not in the input means that the report is of other data.
+fn of_other_data(error: Error, findings: &Path) -> Error {
+    match error {
+        Error::Core(foretaste_core::Error::Unknown { name, .. }) => Error::file(
+            findings,
+            format!("the report is not of this data: it saw a column `{name}`, which the input lacks"),
+            "scan the same files again and use the new report",
+        ),
+        other => other,
+    }
+}
+
+/// No output may replace a file of the input, however that file was named: in a folder or by a pattern.
+fn keep_inputs(dataset: &Dataset, options: &CleanOptions) -> Result<()> {
+    let inputs: Vec<PathBuf> = dataset.source().files().iter().map(|f| resolved(&f.path)).collect();
+    for path in [&options.kept, &options.quarantined] {
+        if inputs.contains(&resolved(path)) {
+            return Err(Error::file(
+                path,
+                "the output is the input",
+                "input files are never changed: choose another name",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The path with links and dots resolved; of a file that does not exist yet, its folder's.
+fn resolved(path: &Path) -> PathBuf {
+    if let Ok(known) = std::fs::canonicalize(path) {
+        return known;
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (std::fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 fn check_paths(options: &CleanOptions) -> Result<()> {
-    if options.kept == options.quarantined {
-        return Err(Error::file(&options.kept, "kept and quarantined rows cannot go to the same file", "name two files"));
+    if resolved(&options.kept) == resolved(&options.quarantined) {
+        return Err(Error::file(
+            &options.kept,
+            "kept and quarantined rows cannot go to the same file",
+            "name two files",
+        ));
     }
     for path in [&options.kept, &options.quarantined] {
         if path.exists() && !options.force {
-            return Err(Error::file(path, "the file exists already", "choose another name, or overwrite it with --force"));
-        }
-        let same = |i: &String| std::fs::canonicalize(i).ok().is_some_and(|i| std::fs::canonicalize(path).ok() == Some(i));
-        if options.inputs.iter().any(same) {
-            return Err(Error::file(path, "the output is the input", "input files are never changed: choose another name"));
+            return Err(Error::file(
+                path,
+                "the file exists already",
+                "choose another name, or overwrite it with --force",
+            ));
         }
     }
     Ok(())
 }
 
 fn read_report(path: &Path) -> Result<Report> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e, "give the report.json that `foretaste scan --report DIR` wrote"))?;
-    let report: Report =
-        serde_json::from_str(&text).map_err(|e| Error::file(path, e, "give the report.json that `foretaste scan --report DIR` wrote"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::file(path, e, "give the report.json that `foretaste scan --report DIR` wrote"))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|e| Error::file(path, e, "give the report.json that `foretaste scan --report DIR` wrote"))?;
     if report.schema != REPORT_SCHEMA {
-        return Err(Error::file(path, format!("the report has the format `{}`, not `{REPORT_SCHEMA}`", report.schema), "scan again with this version"));
+        return Err(Error::file(
+            path,
+            format!("the report has the format `{}`, not `{REPORT_SCHEMA}`", report.schema),
+            "scan again with this version",
+        ));
     }
     Ok(report)
 }
@@ -100,7 +154,11 @@ fn wanted(report: &Report, options: &CleanOptions) -> Result<HashMap<SampleId, u
             continue;
         }
         let copies = options.duplicates && matches!(f.kind, Kind::NearDuplicate | Kind::ConflictingDuplicate);
-        let first: BTreeSet<usize> = f.groups.iter().filter_map(|g| g.iter().map(|m| *m as usize).min_by_key(|m| f.members[*m].row)).collect();
+        let first: BTreeSet<usize> = f
+            .groups
+            .iter()
+            .filter_map(|g| g.iter().map(|m| *m as usize).min_by_key(|m| f.members[*m].row))
+            .collect();
         for (i, m) in f.members.iter().enumerate() {
             let review = f.action == Action::Review && (options.review || named) && f.groups.is_empty();
             let copy = (copies || (named && f.kind == Kind::NearDuplicate)) && !first.contains(&i);
@@ -113,7 +171,12 @@ fn wanted(report: &Report, options: &CleanOptions) -> Result<HashMap<SampleId, u
 }
 
 /// Rows of the wanted ids in this data; every id must be found.
-fn locate(dataset: &Dataset, report: &Report, wanted: &HashMap<SampleId, u64>, options: &CleanOptions) -> Result<BTreeSet<u64>> {
+fn locate(
+    dataset: &Dataset,
+    report: &Report,
+    wanted: &HashMap<SampleId, u64>,
+    options: &CleanOptions,
+) -> Result<BTreeSet<u64>> {
     let mut rows = BTreeSet::new();
     let mut found: BTreeSet<&SampleId> = BTreeSet::new();
     let ids = ids::sample_ids(dataset)?;
@@ -169,33 +232,45 @@ fn part(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
 /// True if input and outputs are text of one format, so that bytes can be copied.
 fn same_text_format(source: &Source, options: &CleanOptions) -> bool {
     let text = |f: &str| matches!(f, "csv" | "tsv" | "jsonl");
-    let extension = |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+    let extension =
+        |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
     let matches = |format: &str, path: &Path| match format {
         "jsonl" => matches!(extension(path).as_str(), "jsonl" | "ndjson"),
         "tsv" => matches!(extension(path).as_str(), "tsv" | "csv"),
         _ => matches!(extension(path).as_str(), "csv" | "tsv" | "txt"),
     };
-    source.files().iter().all(|f| text(f.format) && matches(f.format, &options.kept) && matches(f.format, &options.quarantined))
+    source.files().iter().all(|f| {
+        text(f.format) && matches(f.format, &options.kept) && matches(f.format, &options.quarantined)
+    })
 }
 
 /// Copies rows as bytes into temporary files beside the outputs and renames both; false if the format cannot.
 fn copy_text(source: &Source, quarantined: &BTreeSet<u64>, options: &CleanOptions) -> Result<bool> {
     use std::io::Write;
-    let temp = |p: &Path| p.with_extension(format!("{}.fore-tmp", p.extension().and_then(|e| e.to_str()).unwrap_or("")));
+    let temp = |p: &Path| {
+        p.with_extension(format!("{}.fore-tmp", p.extension().and_then(|e| e.to_str()).unwrap_or("")))
+    };
     let (a, b) = (temp(&options.kept), temp(&options.quarantined));
-    let create = |p: &Path| std::fs::File::create(p).map(std::io::BufWriter::new).map_err(|e| Error::file(p, e, "choose a folder that can be written"));
+    let create = |p: &Path, shown: &Path| {
+        std::fs::File::create(p)
+            .map(std::io::BufWriter::new)
+            .map_err(|e| Error::file(shown, e, "choose a folder that can be written"))
+    };
     let result = (|| -> Result<bool> {
-        let (mut kept, mut aside) = (create(&a)?, create(&b)?);
+        let (mut kept, mut aside) = (create(&a, &options.kept)?, create(&b, &options.quarantined)?);
         match copy_rows(source, &|row| !quarantined.contains(&row), &mut kept, &mut aside) {
             Ok(_) => {}
             Err(foretaste_formats::FormatError::Unsupported { .. }) => return Ok(false),
             Err(e) => return Err(e.into()),
         }
         for (out, path) in [(&mut kept, &a), (&mut aside, &b)] {
-            out.flush().and_then(|()| out.get_ref().sync_all()).map_err(|e| Error::file(path, e, "is the disk full?"))?;
+            out.flush()
+                .and_then(|()| out.get_ref().sync_all())
+                .map_err(|e| Error::file(path, e, "is the disk full?"))?;
         }
         for (from, to) in [(&a, &options.kept), (&b, &options.quarantined)] {
-            std::fs::rename(from, to).map_err(|e| Error::file(to, e, "choose a folder that can be written"))?;
+            std::fs::rename(from, to)
+                .map_err(|e| Error::file(to, e, "choose a folder that can be written"))?;
         }
         Ok(true)
     })();

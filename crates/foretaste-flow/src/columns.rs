@@ -54,9 +54,13 @@ impl ColumnStats {
         self.rows += column.len() as u64;
         self.nulls += column.null_count() as u64;
         match column.data_type() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => self.fold_strings(&Strings::new(column)),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                self.fold_strings(&Strings::new(column))
+            }
             DataType::Dictionary(..) => self.fold_strings(&Strings::new(column)),
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => self.fold_lists(column),
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+                self.fold_lists(column)
+            }
             _ => {
                 if let Some(values) = numbers(column) {
                     self.fold_numbers(column, &values, first);
@@ -85,7 +89,11 @@ impl ColumnStats {
         for (row, &v) in values.iter().enumerate() {
             if !v.is_finite() {
                 if column.is_valid(row) {
-                    if v.is_nan() { self.nans += 1 } else { self.infinities += 1 }
+                    if v.is_nan() {
+                        self.nans += 1
+                    } else {
+                        self.infinities += 1
+                    }
                     self.first_odd.get_or_insert(first + row as u64);
                 }
                 continue;
@@ -180,7 +188,11 @@ impl ColumnStats {
     /// How many different values, in words.
     #[must_use]
     pub fn distinct_words(&self) -> String {
-        if self.many { format!("more than {} values", thousands(self.values.len() as u64)) } else { count(self.values.len() as u64, "value") }
+        if self.many {
+            format!("more than {} values", thousands(self.values.len() as u64))
+        } else {
+            count(self.values.len() as u64, "value")
+        }
     }
 }
 
@@ -197,7 +209,13 @@ fn list_len(column: &ArrayRef, row: usize) -> usize {
 /// `1 row`, `2 rows`, `12,345 rows`.
 #[must_use]
 pub fn count(n: u64, noun: &str) -> String {
-    let plural = if n == 1 { noun.to_owned() } else if let Some(stem) = noun.strip_suffix('y') { format!("{stem}ies") } else { format!("{noun}s") };
+    let plural = if n == 1 {
+        noun.to_owned()
+    } else if let Some(stem) = noun.strip_suffix('y') {
+        format!("{stem}ies")
+    } else {
+        format!("{noun}s")
+    };
     format!("{} {plural}", thousands(n))
 }
 
@@ -207,7 +225,7 @@ pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -224,7 +242,8 @@ mod tests {
     #[test]
     fn counts_values_and_oddities() {
         let mut s = ColumnStats::default();
-        let c: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.0), Some(1.0), Some(f64::NAN), None, Some(2.5)]));
+        let c: ArrayRef =
+            Arc::new(Float64Array::from(vec![Some(1.0), Some(1.0), Some(f64::NAN), None, Some(2.5)]));
         s.fold(&c);
         assert_eq!(s.values, vec![("1".into(), 2), ("2.5".into(), 1)]);
         assert_eq!((s.nulls, s.nans, s.first_odd, s.fractional), (1, 1, Some(2), true));
@@ -237,6 +256,9 @@ mod tests {
         s.fold(&c);
         assert_eq!(s.mean_words(), 3.0);
         assert_eq!(s.unique_share(), 0.5);
-        assert_eq!((count(1, "row"), count(12_345, "row"), count(2, "copy")), ("1 row".into(), "12,345 rows".into(), "2 copies".into()));
+        assert_eq!(
+            (count(1, "row"), count(12_345, "row"), count(2, "copy")),
+            ("1 row".into(), "12,345 rows".into(), "2 copies".into())
+        );
     }
 }

@@ -75,7 +75,13 @@ impl Dataset {
     ///
     /// # Errors
     /// If a file cannot be read, has no rows, or has a label that cannot be one.
-    pub fn open(inputs: &[String], options: &OpenOptions, given: &GivenRoles, cache_bytes: u64, tick: Tick<'_>) -> Result<Self> {
+    pub fn open(
+        inputs: &[String],
+        options: &OpenOptions,
+        given: &GivenRoles,
+        cache_bytes: u64,
+        tick: Tick<'_>,
+    ) -> Result<Self> {
         let source = Source::open(inputs, options)?;
         let schema = source.schema();
         let mut first = FirstPass::new(schema.fields().len());
@@ -91,8 +97,12 @@ impl Dataset {
             }
         }
         if first.rows == 0 {
-            let names: Vec<String> = source.files().iter().map(|f| format!("`{}`", f.path.display())).collect();
-            return Err(Error::data(format!("no rows in {}", names.join(", ")), "check that the file holds more than a header"));
+            let names: Vec<String> =
+                source.files().iter().map(|f| format!("`{}`", f.path.display())).collect();
+            return Err(Error::data(
+                format!("no rows in {}", names.join(", ")),
+                "check that the file holds more than a header",
+            ));
         }
         let assigned = infer(&schema, &first.stats, given)?;
         let roles: Arc<[Role]> = assigned.iter().map(|a| a.role).collect();
@@ -155,10 +165,11 @@ impl Dataset {
     /// # Errors
     /// If a file cannot be read.
     pub fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Batch>> + Send + '_>> {
-        let located: Box<dyn Iterator<Item = std::result::Result<Located, FormatError>> + Send + '_> = match &self.cache {
-            Some(kept) => Box::new(kept.iter().cloned().map(Ok)),
-            None => self.source.batches()?,
-        };
+        let located: Box<dyn Iterator<Item = std::result::Result<Located, FormatError>> + Send + '_> =
+            match &self.cache {
+                Some(kept) => Box::new(kept.iter().cloned().map(Ok)),
+                None => self.source.batches()?,
+            };
         let mut next = 0;
         Ok(Box::new(located.map(move |l| {
             let l = l?;
@@ -172,7 +183,10 @@ impl Dataset {
         let rows = located.batch.num_rows();
         let mut batch = Batch::new(located.batch, Arc::clone(&self.roles), first_row);
         batch.labels = batch.column(Role::Label).map(|(_, column)| self.codes_of(column).into());
-        let part = |m: &Option<Matrix>| m.as_ref().map(|m| m.slice(first_row as usize, rows));
+        // A table of no columns says nothing: one row of text has no term that two rows share.
+        let part = |m: &Option<Matrix>| {
+            m.as_ref().filter(|m| m.cols() > 0).map(|m| m.slice(first_row as usize, rows))
+        };
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);
         let first = first_row as usize;
@@ -195,7 +209,11 @@ impl Dataset {
                             return MISSING;
                         }
                         *memo.entry(v.to_bits()).or_insert_with(|| {
-                            let text = if is_bool { if *v == 0.0 { "false".into() } else { "true".into() } } else { format!("{v}") };
+                            let text = if is_bool {
+                                if *v == 0.0 { "false".into() } else { "true".into() }
+                            } else {
+                                format!("{v}")
+                            };
                             code(Some(&text))
                         })
                     })
@@ -246,9 +264,16 @@ impl Dataset {
             if s.nans + s.infinities > 0 {
                 let at = s.first_odd.map_or(String::new(), |r| {
                     let p = self.place(r);
-                    format!(", the first in row {}{}", thousands(p.file_row), p.line.map_or(String::new(), |l| format!(" (line {l})")))
+                    format!(
+                        ", the first in row {}{}",
+                        thousands(p.file_row),
+                        p.line.map_or(String::new(), |l| format!(" (line {l})"))
+                    )
                 });
-                out.push(format!("column `{name}` holds {} NaN and {} infinite values{at}; they are read as missing", s.nans, s.infinities));
+                out.push(format!(
+                    "column `{name}` holds {} NaN and {} infinite values{at}; they are read as missing",
+                    s.nans, s.infinities
+                ));
             }
             if s.present() > 0 && s.values.len() == 1 && !s.many && s.rows > 1 && s.nulls == 0 {
                 out.push(format!("column `{name}` has one value only"));

@@ -6,7 +6,10 @@ mod strays;
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
-use foretaste_core::{Action, Decision, Evidence, Finding, Kind, MISSING, Mark, Member, Role, SampleId, Severity, Strings, Table};
+use foretaste_core::{
+    Action, Decision, Evidence, Finding, Kind, MISSING, Mark, Member, Role, SampleId, Severity, Strings,
+    Table,
+};
 use foretaste_num::stats::{hypergeometric_sf, reject_bh};
 use std::collections::BTreeMap;
 
@@ -39,7 +42,13 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
     claims.sort_by(|a, b| {
-        let key = |c: &Claim| (std::cmp::Reverse(c.finding.severity), c.finding.kind, std::cmp::Reverse(c.finding.members.len()));
+        let key = |c: &Claim| {
+            (
+                std::cmp::Reverse(c.finding.severity),
+                c.finding.kind,
+                std::cmp::Reverse(c.finding.members.len()),
+            )
+        };
         key(a).cmp(&key(b)).then_with(|| a.finding.title.cmp(&b.finding.title))
     });
     for (i, claim) in claims.iter_mut().enumerate() {
@@ -72,7 +81,14 @@ impl Facts<'_> {
     }
 
     /// A finding with everything that follows from its kind and members.
-    fn finding(&self, kind: Kind, severity: Severity, title: String, action: Action, mut members: Vec<Member>) -> Finding {
+    fn finding(
+        &self,
+        kind: Kind,
+        severity: Severity,
+        title: String,
+        action: Action,
+        mut members: Vec<Member>,
+    ) -> Finding {
         members.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion).then(a.row.cmp(&b.row)));
         Finding {
             id: String::new(),
@@ -94,7 +110,11 @@ impl Facts<'_> {
 
     /// A class that holds more of the members than chance allows: sentence and p-value.
     fn class_concentration(&self, members: &[Member]) -> Option<(String, f64)> {
-        let codes: Vec<u32> = members.iter().filter_map(|m| self.labels.get(m.row as usize).copied()).filter(|l| *l != MISSING).collect();
+        let codes: Vec<u32> = members
+            .iter()
+            .filter_map(|m| self.labels.get(m.row as usize).copied())
+            .filter(|l| *l != MISSING)
+            .collect();
         let labelled: u64 = self.dataset.class_counts.iter().sum();
         let mut best: Option<(String, f64)> = None;
         let tests = self.dataset.classes.len() as f64;
@@ -130,10 +150,23 @@ impl Facts<'_> {
                 by.entry(v).or_default().0 += 1;
             }
         }
-        let mut rows: Vec<(&str, u64, u64)> = by.into_iter().filter(|(_, (k, _))| *k > 0).map(|(v, (k, n))| (v, k, n)).collect();
-        rows.sort_by(|a, b| (b.1 as f64 / b.2 as f64).total_cmp(&(a.1 as f64 / a.2 as f64)).then(b.1.cmp(&a.1)).then(a.0.cmp(b.0)));
+        let mut rows: Vec<(&str, u64, u64)> =
+            by.into_iter().filter(|(_, (k, _))| *k > 0).map(|(v, (k, n))| (v, k, n)).collect();
+        rows.sort_by(|a, b| {
+            (b.1 as f64 / b.2 as f64)
+                .total_cmp(&(a.1 as f64 / a.2 as f64))
+                .then(b.1.cmp(&a.1))
+                .then(a.0.cmp(b.0))
+        });
         let rows = rows.iter().take(10);
-        let cells = rows.map(|(v, k, n)| vec![(*v).to_owned(), k.to_string(), n.to_string(), format!("{:.1} %", 100.0 * *k as f64 / *n as f64)]);
+        let cells = rows.map(|(v, k, n)| {
+            vec![
+                (*v).to_owned(),
+                k.to_string(),
+                n.to_string(),
+                format!("{:.1} %", 100.0 * *k as f64 / *n as f64),
+            ]
+        });
         Some(Table {
             title: format!("by {name}"),
             header: vec![name.clone(), "in this finding".into(), "rows".into(), "share".into()],
@@ -147,7 +180,9 @@ impl Facts<'_> {
 /// # Errors
 /// If a file cannot be read.
 pub fn source_values(dataset: &Dataset) -> crate::error::Result<Option<(String, Vec<Option<String>>)>> {
-    let Some(role) = [Role::Source, Role::Annotator].into_iter().find(|r| dataset.has(*r)) else { return Ok(None) };
+    let Some(role) = [Role::Source, Role::Annotator].into_iter().find(|r| dataset.has(*r)) else {
+        return Ok(None);
+    };
     let mut name = String::new();
     let mut values = Vec::with_capacity(dataset.rows as usize);
     for batch in dataset.batches()? {
@@ -175,5 +210,11 @@ fn samples(n: usize) -> String {
 /// Share in percent with a sensible number of digits.
 fn percent(part: usize, whole: u64) -> String {
     let share = 100.0 * part as f64 / whole.max(1) as f64;
-    if share >= 10.0 { format!("{share:.0} %") } else if share >= 0.1 { format!("{share:.1} %") } else { format!("{share:.2} %") }
+    if share >= 10.0 {
+        format!("{share:.0} %")
+    } else if share >= 0.1 {
+        format!("{share:.1} %")
+    } else {
+        format!("{share:.2} %")
+    }
 }

@@ -43,10 +43,19 @@ pub struct Limits {
 ///
 /// # Errors
 /// If a file cannot be read. A detector that fails does not stop the others.
-pub fn run(dataset: &Dataset, chosen: &[Chosen], limits: Limits, ctx: &Ctx, tick: Tick<'_>) -> Result<(Evidence, Vec<Outcome>)> {
+pub fn run(
+    dataset: &Dataset,
+    chosen: &[Chosen],
+    limits: Limits,
+    ctx: &Ctx,
+    tick: Tick<'_>,
+) -> Result<(Evidence, Vec<Outcome>)> {
     let mut outcomes: Vec<Outcome> = chosen.iter().map(|c| fits(dataset, c, limits)).collect();
-    let mut states: Vec<Option<Sealed>> =
-        chosen.iter().zip(&outcomes).map(|(c, o)| matches!(o, Outcome::Ran).then(|| c.detector.start())).collect();
+    let mut states: Vec<Option<Sealed>> = chosen
+        .iter()
+        .zip(&outcomes)
+        .map(|(c, o)| matches!(o, Outcome::Ran).then(|| c.detector.start()))
+        .collect();
     let mut models: Vec<Option<Sealed>> = chosen.iter().map(|_| None).collect();
     while states.iter().any(Option::is_some) {
         pass(dataset, chosen, &mut states, &mut outcomes, ctx, tick)?;
@@ -77,7 +86,11 @@ fn fits(dataset: &Dataset, chosen: &Chosen, limits: Limits) -> Outcome {
         Growth::Constant => 0,
         Growth::Sketch(per_row) => dataset.rows * per_row as u64,
         Growth::Data => {
-            let cols = dataset.vectors.as_ref().map_or(0, |m| m.cols()).max(dataset.probs.as_ref().map_or(0, |m| m.cols()));
+            let cols = dataset
+                .vectors
+                .as_ref()
+                .map_or(0, |m| m.cols())
+                .max(dataset.probs.as_ref().map_or(0, |m| m.cols()));
             dataset.rows * (cols.max(dataset.roles.len()) * 4 + 16) as u64 * 2
         }
     };
@@ -128,13 +141,16 @@ fn score(
     outcomes: &mut [Outcome],
     ctx: &Ctx,
 ) -> Result<Evidence> {
-    let mut all: Vec<Option<Suspicion>> = models.iter().map(|m| m.as_ref().map(|_| Suspicion::default())).collect();
+    let mut all: Vec<Option<Suspicion>> =
+        models.iter().map(|m| m.as_ref().map(|_| Suspicion::default())).collect();
     for batch in dataset.batches()? {
         let batch = batch?;
         (chosen, models, &mut all, &mut *outcomes).into_par_iter().for_each(|(c, model, sum, outcome)| {
             let (Some(model), Some(suspicion)) = (model, sum.as_mut()) else { return };
             match c.detector.score(model, &batch, ctx) {
-                Ok(next) if next.score.len() == batch.rows() && next.score.iter().all(|s| s.is_finite()) => suspicion.append(next),
+                Ok(next) if next.score.len() == batch.rows() && next.score.iter().all(|s| s.is_finite()) => {
+                    suspicion.append(next)
+                }
                 Ok(_) => {
                     *outcome = Outcome::Failed("it did not give one finite number a row".into());
                     *sum = None;

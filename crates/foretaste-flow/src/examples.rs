@@ -81,7 +81,10 @@ impl Bounds {
                 let batch = batch?;
                 for (name, column) in batch.columns(|r| r == Role::Feature) {
                     if let Some(v) = numbers(column) {
-                        values.entry(name.to_owned()).or_default().extend(v.into_iter().filter(|v| v.is_finite()));
+                        values
+                            .entry(name.to_owned())
+                            .or_default()
+                            .extend(v.into_iter().filter(|v| v.is_finite()));
                     }
                 }
             }
@@ -105,21 +108,25 @@ fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], bounds: &B
     let mut cells = vec![];
     let mut thumbnail = None;
     let schema = batch.records.schema();
-    for ((field, column), role) in schema.fields().iter().zip(batch.records.columns()).zip(batch.roles.iter()) {
+    for ((field, column), role) in schema.fields().iter().zip(batch.records.columns()).zip(batch.roles.iter())
+    {
         match role {
             Role::Image => thumbnail = thumbnail.or_else(|| picture(field, column)),
             Role::Embedding | Role::Prob => {}
             role => {
                 let mut cell = cell(field, column, *role, marks);
-                cell.odd |= *role == Role::Label && matches!(f.kind, Kind::LabelError | Kind::ConflictingDuplicate);
+                cell.odd |=
+                    *role == Role::Label && matches!(f.kind, Kind::LabelError | Kind::ConflictingDuplicate);
                 cell.odd |= f.kind == Kind::Outlier && bounds.odd(field.name(), column);
                 cells.push(cell);
             }
         }
     }
-    cells.sort_by_key(|c| (!(c.odd || !c.marks.is_empty()), !c.role.is_text(), c.role != Role::Label));
+    cells.sort_by_key(|c| (!c.odd && c.marks.is_empty(), !c.role.is_text(), c.role != Role::Label));
     let why = match (&m.given, &m.expected) {
-        (Some(given), Some(expected)) if given != expected => format!("given `{given}`, expected `{expected}`"),
+        (Some(given), Some(expected)) if given != expected => {
+            format!("given `{given}`, expected `{expected}`")
+        }
         _ => marks.first().map_or(String::new(), |k| k.note.clone()),
     };
     Example { member, cells, thumbnail, why }
@@ -179,7 +186,10 @@ fn picture(field: &Field, column: &ArrayRef) -> Option<String> {
     let small = if w.max(h) > THUMBNAIL { image.thumbnail(THUMBNAIL, THUMBNAIL) } else { image };
     let mut png = std::io::Cursor::new(vec![]);
     small.write_to(&mut png, image::ImageFormat::Png).ok()?;
-    Some(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png.into_inner())))
+    Some(format!(
+        "data:image/png;base64,{}",
+        base64::engine::general_purpose::STANDARD.encode(png.into_inner())
+    ))
 }
 
 #[cfg(test)]

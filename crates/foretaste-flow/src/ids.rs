@@ -43,8 +43,12 @@ pub fn sample_ids(dataset: &Dataset) -> Result<Vec<SampleId>> {
 #[must_use]
 pub fn content_hashes(batch: &Batch) -> Vec<u128> {
     let schema = batch.records.schema();
-    let mut columns: Vec<(&str, Cells)> =
-        schema.fields().iter().zip(batch.records.columns()).map(|(f, c)| (f.name().as_str(), Cells::new(c))).collect();
+    let mut columns: Vec<(&str, Cells)> = schema
+        .fields()
+        .iter()
+        .zip(batch.records.columns())
+        .map(|(f, c)| (f.name().as_str(), Cells::new(c)))
+        .collect();
     columns.sort_by_key(|(name, _)| *name);
     let mut out = vec![0; batch.rows()];
     out.par_chunks_mut(ROWS).enumerate().for_each(|(chunk, out)| {
@@ -75,8 +79,12 @@ impl Cells {
             return Self::Numbers(values, column.clone());
         }
         match column.data_type() {
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                let wide = arrow_cast::cast(column, &DataType::LargeBinary).unwrap_or_else(|_| column.clone());
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => {
+                let wide =
+                    arrow_cast::cast(column, &DataType::LargeBinary).unwrap_or_else(|_| column.clone());
                 Self::Bytes(wide)
             }
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
@@ -100,7 +108,13 @@ impl Cells {
 
     fn put(&self, row: usize, hasher: &mut RowHasher) {
         match self {
-            Self::Numbers(values, array) => if array.is_null(row) { hasher.null() } else { hasher.number(values[row]) },
+            Self::Numbers(values, array) => {
+                if array.is_null(row) {
+                    hasher.null()
+                } else {
+                    hasher.number(values[row])
+                }
+            }
             Self::Strings(strings) => match strings.get(row) {
                 Some(s) => hasher.text(s),
                 None => hasher.null(),
@@ -159,8 +173,13 @@ mod tests {
     use std::sync::Arc;
 
     fn hashes(columns: Vec<(&str, ArrayRef)>) -> Vec<u128> {
-        let fields: Vec<Field> = columns.iter().map(|(n, c)| Field::new(*n, c.data_type().clone(), true)).collect();
-        let records = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, c)| c).collect()).unwrap();
+        let fields: Vec<Field> =
+            columns.iter().map(|(n, c)| Field::new(*n, c.data_type().clone(), true)).collect();
+        let records = RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns.into_iter().map(|(_, c)| c).collect(),
+        )
+        .unwrap();
         let roles: Vec<Role> = vec![Role::Feature; records.num_columns()];
         content_hashes(&Batch::new(records, roles.into(), 0))
     }

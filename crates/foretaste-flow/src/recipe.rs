@@ -1,8 +1,8 @@
 //! What to run, as text: the same for the command line, `foretaste.toml` and a program.
 
 use crate::error::{Error, Result};
-use foretaste_core::catalogue::Json;
 use foretaste_core::Role;
+use foretaste_core::catalogue::Json;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,8 +65,11 @@ impl Recipe {
     /// # Errors
     /// If the file cannot be read, is no TOML, or names an unknown field.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::file(path, e, "check the path given to --config"))?;
-        toml::from_str(&text).map_err(|e| Error::file(path, e.to_string().trim().to_owned(), "see `foretaste scan --help` for the names"))
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::file(path, e, "check the path given to --config"))?;
+        toml::from_str(&text).map_err(|e| {
+            Error::file(path, e.to_string().trim().to_owned(), "see `foretaste scan --help` for the names")
+        })
     }
 
     /// Checks the numbers.
@@ -75,13 +78,22 @@ impl Recipe {
     /// If one is out of range.
     pub fn check(&self) -> Result<()> {
         if self.inputs.is_empty() {
-            return Err(Error::data("no input given", "name a file, a folder, a pattern, or `-` for standard input"));
+            return Err(Error::data(
+                "no input given",
+                "name a file, a folder, a pattern, or `-` for standard input",
+            ));
         }
         if !(self.fdr > 0.0 && self.fdr < 1.0) {
-            return Err(Error::data(format!("`--fdr {}` is not between 0 and 1", self.fdr), "0.05 is the default"));
+            return Err(Error::data(
+                format!("`--fdr {}` is not between 0 and 1", self.fdr),
+                "0.05 is the default",
+            ));
         }
         if !(2..=100).contains(&self.folds) {
-            return Err(Error::data(format!("`--folds {}` is not within 2 to 100", self.folds), "5 is the default"));
+            return Err(Error::data(
+                format!("`--folds {}` is not within 2 to 100", self.folds),
+                "5 is the default",
+            ));
         }
         if self.delimiter.as_ref().is_some_and(|d| d.len() != 1 || !d.is_ascii()) {
             return Err(Error::data("the delimiter is not one character", "use for example --delimiter ';'"));
@@ -101,7 +113,10 @@ mod tests {
         let path = dir.join("foretaste.toml");
         std::fs::write(&path, "fdr = 0.1\n[roles]\nincome = \"label\"\n[set.knn-label]\nk = 20\n").unwrap();
         let r = Recipe::from_file(&path).unwrap();
-        assert_eq!((r.fdr, r.roles["income"], r.set["knn-label"]["k"].as_u64()), (0.1, Role::Label, Some(20)));
+        assert_eq!(
+            (r.fdr, r.roles["income"], r.set["knn-label"]["k"].as_u64()),
+            (0.1, Role::Label, Some(20))
+        );
         std::fs::write(&path, "fdrr = 0.1\n").unwrap();
         assert!(Recipe::from_file(&path).unwrap_err().to_string().contains("fdrr"));
     }

@@ -30,10 +30,7 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
         .fields()
         .iter()
         .map(|f| {
-            given
-                .get(f.name())
-                .map(|r| Assigned { role: *r, reason: "given".into() })
-                .or_else(|| declared(f))
+            given.get(f.name()).map(|r| Assigned { role: *r, reason: "given".into() }).or_else(|| declared(f))
         })
         .collect();
     for (i, field) in schema.fields().iter().enumerate() {
@@ -41,10 +38,10 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
             out[i] = by_type_and_name(field, &stats[i]);
         }
     }
-    if !out.iter().flatten().any(|a| a.role == Role::Label) {
-        if let Some((i, reason)) = find_label(schema, stats, &out) {
-            out[i] = Some(Assigned { role: Role::Label, reason });
-        }
+    if !out.iter().flatten().any(|a| a.role == Role::Label)
+        && let Some((i, reason)) = find_label(schema, stats, &out)
+    {
+        out[i] = Some(Assigned { role: Role::Label, reason });
     }
     let mut out: Vec<Assigned> = out
         .into_iter()
@@ -61,7 +58,9 @@ fn check_names(schema: &Schema, given: &GivenRoles) -> Result<()> {
     for (name, role) in given {
         if schema.field_with_name(name).is_err() {
             let names = schema.fields().iter().map(|f| f.name().as_str());
-            return Err(foretaste_core::Error::unknown(format!("column (given as {role})"), name, names).into());
+            return Err(
+                foretaste_core::Error::unknown(format!("column (given as {role})"), name, names).into()
+            );
         }
     }
     Ok(())
@@ -98,15 +97,68 @@ fn is_string(t: &DataType) -> bool {
 }
 
 const LABELS: &[&str] = &[
-    "label", "labels", "class", "target", "y", "train_y", "outcome", "is_spam", "spam", "is_fraud", "fraud", "sentiment", "toxic", "income",
-    "default", "type", "category", "score",
+    "label",
+    "labels",
+    "class",
+    "target",
+    "y",
+    "train_y",
+    "outcome",
+    "is_spam",
+    "spam",
+    "is_fraud",
+    "fraud",
+    "sentiment",
+    "toxic",
+    "income",
+    "default",
+    "type",
+    "category",
+    "score",
 ];
-const SOURCES: &[&str] =
-    &["source", "src", "origin", "domain", "site", "provider", "vendor", "supplier", "feed", "host", "publisher", "batch", "group", "collector"];
-const ANNOTATORS: &[&str] =
-    &["annotator", "labeler", "labeller", "worker", "rater", "reviewer", "coder", "annotator_id", "worker_id", "labeled_by", "labelled_by"];
+/// Names that mean the label and nothing else.
+const SURE_LABELS: &[&str] = &["label", "labels", "target"];
+const SOURCES: &[&str] = &[
+    "source",
+    "src",
+    "origin",
+    "domain",
+    "site",
+    "provider",
+    "vendor",
+    "supplier",
+    "feed",
+    "host",
+    "publisher",
+    "batch",
+    "group",
+    "collector",
+];
+const ANNOTATORS: &[&str] = &[
+    "annotator",
+    "labeler",
+    "labeller",
+    "worker",
+    "rater",
+    "reviewer",
+    "coder",
+    "annotator_id",
+    "worker_id",
+    "labeled_by",
+    "labelled_by",
+];
 const SPLITS: &[&str] = &["split", "fold", "subset", "partition"];
-const TIMES: &[&str] = &["time", "date", "timestamp", "datetime", "created", "created_at", "updated_at", "collected_at", "ingested_at"];
+const TIMES: &[&str] = &[
+    "time",
+    "date",
+    "timestamp",
+    "datetime",
+    "created",
+    "created_at",
+    "updated_at",
+    "collected_at",
+    "ingested_at",
+];
 const IDS: &[&str] = &["id", "uuid", "guid", "sample_id", "row_id", "index", "qid", "key", "_id", "idx"];
 
 fn by_type_and_name(field: &Field, s: &ColumnStats) -> Option<Assigned> {
@@ -162,7 +214,12 @@ fn by_type_and_name(field: &Field, s: &ColumnStats) -> Option<Assigned> {
     if is(TIMES) && is_string(kind) && s.values.iter().take(20).all(|(v, _)| looks_like_time(v)) {
         return yes(Role::Time, "name; dates".into());
     }
-    let exact = [("user_id", Role::User), ("item_id", Role::Item), ("movie_id", Role::Item), ("rating", Role::Rating)];
+    let exact = [
+        ("user_id", Role::User),
+        ("item_id", Role::Item),
+        ("movie_id", Role::Item),
+        ("rating", Role::Rating),
+    ];
     if let Some((_, role)) = exact.iter().find(|(n, _)| *n == name) {
         return yes(*role, "name".into());
     }
@@ -171,11 +228,15 @@ fn by_type_and_name(field: &Field, s: &ColumnStats) -> Option<Assigned> {
 
 fn looks_like_time(v: &str) -> bool {
     let digits = v.bytes().filter(u8::is_ascii_digit).count();
-    digits >= 4 && v.bytes().all(|b| b.is_ascii_digit() || b"-/:. TZ+".contains(&b)) && v.contains(['-', '/', ':'])
+    digits >= 4
+        && v.bytes().all(|b| b.is_ascii_digit() || b"-/:. TZ+".contains(&b))
+        && v.contains(['-', '/', ':'])
 }
 
 /// The best candidate for the label: few values, a telling name, or the last or first column.
 fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]) -> Option<(usize, String)> {
+    // Where a column is called the label but cannot be one, a guess by place would answer another question.
+    let named = schema.fields().iter().any(|f| SURE_LABELS.contains(&f.name().to_lowercase().as_str()));
     let last = schema.fields().len().saturating_sub(1);
     let mut best: Option<(i32, usize, String)> = None;
     for (i, field) in schema.fields().iter().enumerate() {
@@ -204,12 +265,18 @@ fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]
         };
         let by_place = i32::from(i == last) * 12 + i32::from(i == 0) * 8;
         // Without a telling name only a column that looks like classes will do: few values, each of them often.
-        if by_name == 0 && (by_place == 0 || classes > 50 || per_class < 5.0) {
+        if by_name == 0 && (named || by_place == 0 || classes > 50 || per_class < 5.0) {
             continue;
         }
         let score = by_name + by_place + i32::from(classes <= 50) * 5;
         if best.as_ref().is_none_or(|(b, ..)| score > *b) {
-            let why = if by_name > 0 { "name" } else if i == last { "last column" } else { "first column" };
+            let why = if by_name > 0 {
+                "name"
+            } else if i == last {
+                "last column"
+            } else {
+                "first column"
+            };
             best = Some((score, i, format!("{why}; {}", s.distinct_words())));
         }
     }
@@ -219,17 +286,41 @@ fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]
 fn by_values(field: &Field, s: &ColumnStats) -> Assigned {
     let is = |role: Role, reason: String| Assigned { role, reason };
     let kind = field.data_type();
+    if SURE_LABELS.contains(&field.name().to_lowercase().as_str()) && s.values.len() == 1 && !s.many {
+        return is(Role::Ignored, "called the label, but it has one value only".into());
+    }
     if is_string(kind) {
         let (words, len) = (s.mean_words(), s.mean_len());
         if (words >= 3.0 || len > 60.0) && (s.unique_share() > 0.2 || s.many) {
             return is(Role::Text, format!("{words:.0} words a value on average"));
         }
         let name = field.name().to_lowercase();
-        if s.many && matches!(name.as_str(), "text" | "tweet" | "message" | "subject" | "title" | "body" | "comment" | "review" | "sentence") {
+        if s.many
+            && matches!(
+                name.as_str(),
+                "text"
+                    | "tweet"
+                    | "message"
+                    | "subject"
+                    | "title"
+                    | "body"
+                    | "comment"
+                    | "review"
+                    | "sentence"
+            )
+        {
             return is(Role::Text, "name".into());
         }
+        if SURE_LABELS.contains(&field.name().to_lowercase().as_str()) {
+            let why =
+                format!("called the label, but it has {} in {}", s.distinct_words(), count(s.rows, "row"));
+            return is(Role::Ignored, why);
+        }
         if s.unique_share() > 0.95 && s.present() > 50 {
-            return is(Role::Ignored, "nearly every value is different, so no model can learn from it".into());
+            return is(
+                Role::Ignored,
+                "nearly every value is different, so no model can learn from it".into(),
+            );
         }
         return is(Role::Feature, if s.many { "strings".into() } else { s.distinct_words() });
     }
@@ -265,7 +356,10 @@ fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assign
         .collect();
     if candidates.len() == classes && classes > 1 {
         for i in candidates {
-            out[i] = Assigned { role: Role::Prob, reason: format!("name; one of {classes} columns between 0 and 1") };
+            out[i] = Assigned {
+                role: Role::Prob,
+                reason: format!("name; one of {classes} columns between 0 and 1"),
+            };
         }
     }
 }
@@ -273,7 +367,11 @@ fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assign
 /// Only one label is used; more are kept out of the features, because they would tell the model the answer.
 fn single_label(schema: &Schema, out: &mut [Assigned], given: &GivenRoles) {
     let labels: Vec<usize> = (0..out.len()).filter(|&i| out[i].role == Role::Label).collect();
-    let keep = labels.iter().copied().find(|&i| given.contains_key(schema.field(i).name())).or(labels.first().copied());
+    let keep = labels
+        .iter()
+        .copied()
+        .find(|&i| given.contains_key(schema.field(i).name()))
+        .or(labels.first().copied());
     for i in labels {
         if Some(i) != keep {
             out[i] = Assigned { role: Role::Ignored, reason: "another column is the label".into() };
@@ -329,7 +427,10 @@ mod tests {
         let columns = || -> Vec<(&str, ArrayRef)> {
             vec![
                 ("a", Arc::new(Int64Array::from((0..100).map(|i| i % 2).collect::<Vec<i64>>()))),
-                ("b", Arc::new(Float64Array::from((0..100).map(|i| f64::from(i) / 7.0).collect::<Vec<f64>>()))),
+                (
+                    "b",
+                    Arc::new(Float64Array::from((0..100).map(|i| f64::from(i) / 7.0).collect::<Vec<f64>>())),
+                ),
             ]
         };
         assert_eq!(roles(columns(), &[]).unwrap()[0].1, Role::Label);

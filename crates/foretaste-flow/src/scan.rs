@@ -8,8 +8,9 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::{examples, ids, memory, views};
 use foretaste_core::{
-    ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram, InputFile, MISSING, Profile,
-    REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput, SurrogateRun,
+    ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
+    InputFile, MISSING, Profile, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput,
+    SurrogateRun,
 };
 use foretaste_formats::{NoteKind, OpenOptions};
 use std::collections::BTreeMap;
@@ -49,12 +50,18 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     let budget = if recipe.memory > 0 { recipe.memory << 20 } else { memory::available() / 2 };
     let options = open_options(recipe);
     progress(Phase::Reading, 0);
-    let mut dataset = Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
+    let mut dataset =
+        Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
     let ctx = Ctx::new(recipe.seed, profile(&dataset));
     let labels = dataset.labels()?;
     let mut notes = dataset.oddities();
     progress(Phase::Learning, 0);
-    let asks = |role| chosen.iter().any(|c| { let n = c.detector.needs(); n.all.contains(&role) || n.any.contains(&role) });
+    let asks = |role| {
+        chosen.iter().any(|c| {
+            let n = c.detector.needs();
+            n.all.contains(&role) || n.any.contains(&role)
+        })
+    };
     let wanted = views::ViewOptions {
         vectors: asks(Role::Embedding),
         probs: asks(Role::Prob) || asks(Role::Source),
@@ -64,15 +71,30 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     };
     let surrogate = views::attach(&mut dataset, &labels, wanted, &ctx, &mut notes)?;
     progress(Phase::Detecting, 0);
-    let (evidence, outcomes) = run(&dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
+    let (evidence, outcomes) =
+        run(&dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
     progress(Phase::Deciding, 0);
     let ids = ids::sample_ids(&dataset)?;
     notes.extend(repeated_ids(&dataset, &ids));
-    let facts = Facts { dataset: &dataset, labels: &labels, ids: &ids, source: source_values(&dataset)?, fdr: recipe.fdr };
+    let facts = Facts {
+        dataset: &dataset,
+        labels: &labels,
+        ids: &ids,
+        source: source_values(&dataset)?,
+        fdr: recipe.fdr,
+    };
     let mut claims = decide(&evidence, &facts);
     examples::fill(&mut claims, &dataset)?;
     notes.extend(ctx.notes());
-    Ok(assemble(recipe, &dataset, &labels, ids, claims, &evidence, Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes }))
+    Ok(assemble(
+        recipe,
+        &dataset,
+        &labels,
+        ids,
+        claims,
+        &evidence,
+        Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes },
+    ))
 }
 
 fn open_options(recipe: &Recipe) -> OpenOptions {
@@ -101,7 +123,11 @@ fn choose(recipe: &Recipe) -> Result<Vec<Chosen>> {
 }
 
 fn profile(dataset: &Dataset) -> Profile {
-    Profile { rows: dataset.rows, classes: dataset.classes.clone(), class_counts: dataset.class_counts.clone() }
+    Profile {
+        rows: dataset.rows,
+        classes: dataset.classes.clone(),
+        class_counts: dataset.class_counts.clone(),
+    }
 }
 
 fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {
@@ -110,7 +136,12 @@ fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {
     }
     let mut seen = std::collections::HashSet::new();
     let repeated = ids.iter().filter(|id| !seen.insert(*id)).count() as u64;
-    (repeated > 0).then(|| format!("{} in the id column stand more than once: use --ignore on it to get ids from the content", count(repeated, "value")))
+    (repeated > 0).then(|| {
+        format!(
+            "{} in the id column stand more than once: use --ignore on it to get ids from the content",
+            count(repeated, "value")
+        )
+    })
 }
 
 struct Told<'a> {
@@ -135,7 +166,12 @@ fn assemble(
     let samples = samples(dataset, labels, ids, evidence, &flagged);
     let report = Report {
         schema: REPORT_SCHEMA.into(),
-        run: Run { version: env!("CARGO_PKG_VERSION").into(), command: command(recipe, dataset), seed: recipe.seed, fdr: recipe.fdr },
+        run: Run {
+            version: env!("CARGO_PKG_VERSION").into(),
+            command: command(recipe, dataset),
+            seed: recipe.seed,
+            fdr: recipe.fdr,
+        },
         coverage,
         confusion: confusion(dataset, labels, evidence, &flagged),
         findings: claims.into_iter().map(|c| c.finding).collect(),
@@ -199,14 +235,21 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         }
     }
     notes.splice(0..0, told);
-    let columns = dataset.schema.fields().iter().zip(&dataset.assigned).zip(&dataset.stats).map(|((field, a), s)| ColumnInfo {
-        name: field.name().clone(),
-        kind: field.data_type().to_string(),
-        role: a.role,
-        reason: a.reason.clone(),
-        nulls: s.nulls,
-    });
-    let classes = dataset.classes.iter().zip(&dataset.class_counts).map(|(name, rows)| ClassCount { name: name.clone(), rows: *rows });
+    let columns =
+        dataset.schema.fields().iter().zip(&dataset.assigned).zip(&dataset.stats).map(|((field, a), s)| {
+            ColumnInfo {
+                name: field.name().clone(),
+                kind: field.data_type().to_string(),
+                role: a.role,
+                reason: a.reason.clone(),
+                nulls: s.nulls,
+            }
+        });
+    let classes = dataset
+        .classes
+        .iter()
+        .zip(&dataset.class_counts)
+        .map(|(name, rows)| ClassCount { name: name.clone(), rows: *rows });
     let labelled: u64 = dataset.class_counts.iter().sum();
     Coverage {
         inputs: inputs.collect(),
@@ -264,7 +307,13 @@ fn histogram(score: &[f32], flagged: impl Fn(u64) -> bool) -> Option<Histogram> 
     Some(h)
 }
 
-fn samples(dataset: &Dataset, labels: &[u32], ids: Vec<SampleId>, evidence: &Evidence, flagged: &Flagged) -> Vec<SampleRow> {
+fn samples(
+    dataset: &Dataset,
+    labels: &[u32],
+    ids: Vec<SampleId>,
+    evidence: &Evidence,
+    flagged: &Flagged,
+) -> Vec<SampleRow> {
     let class = |code: u32| dataset.classes.get(code as usize).cloned();
     let expected = evidence.scored.iter().find_map(|s| s.suspicion.expected.as_ref());
     ids.into_iter()
@@ -282,7 +331,11 @@ fn samples(dataset: &Dataset, labels: &[u32], ids: Vec<SampleId>, evidence: &Evi
                 suspicion: evidence.scored.iter().map(|s| s.suspicion.score[i]).collect(),
                 p_value: evidence.scored.iter().map(|s| s.suspicion.p_value.as_ref().map(|p| p[i])).collect(),
                 verdict: flagged.verdict[i],
-                findings: flagged.findings.get(&(i as u64)).map(|f| f.iter().map(|(id, _)| id.clone()).collect()).unwrap_or_default(),
+                findings: flagged
+                    .findings
+                    .get(&(i as u64))
+                    .map(|f| f.iter().map(|(id, _)| id.clone()).collect())
+                    .unwrap_or_default(),
             }
         })
         .collect()
@@ -295,7 +348,11 @@ fn confusion(dataset: &Dataset, labels: &[u32], evidence: &Evidence, flagged: &F
     let scored = evidence.scored.iter().find(|s| s.suspicion.expected.is_some())?;
     let expected = scored.suspicion.expected.as_ref()?;
     let n = dataset.classes.len().min(CONFUSION);
-    let mut c = Confusion { names: dataset.classes[..n].to_vec(), counts: vec![vec![0; n]; n], flagged: vec![vec![0; n]; n] };
+    let mut c = Confusion {
+        names: dataset.classes[..n].to_vec(),
+        counts: vec![vec![0; n]; n],
+        flagged: vec![vec![0; n]; n],
+    };
     for (row, (&given, &want)) in labels.iter().zip(expected).enumerate() {
         if given == MISSING || given as usize >= n || want as usize >= n {
             continue;
@@ -315,7 +372,14 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
         let name = dataset.schema.field(i).name();
         let told = recipe.roles.contains_key(name);
         match a.role {
-            Role::Label | Role::Text | Role::Image | Role::Id | Role::Source | Role::Annotator | Role::Time | Role::Split => {
+            Role::Label
+            | Role::Text
+            | Role::Image
+            | Role::Id
+            | Role::Source
+            | Role::Annotator
+            | Role::Time
+            | Role::Split => {
                 flag(a.role.word(), name.clone());
             }
             role if told => flag("role", format!("{name}={role}")),
@@ -334,7 +398,10 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     }
     for (id, params) in &recipe.set {
         for (name, value) in params {
-            flag("set", format!("{id}.{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+            flag(
+                "set",
+                format!("{id}.{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+            );
         }
     }
     flag("fdr", recipe.fdr.to_string());
@@ -348,5 +415,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
 /// `12,345 rows in 2 files`.
 #[must_use]
 pub fn size_words(report: &Report) -> String {
-    format!("{} rows in {}", thousands(report.coverage.rows), count(report.coverage.inputs.len() as u64, "file"))
+    format!(
+        "{} rows in {}",
+        thousands(report.coverage.rows),
+        count(report.coverage.inputs.len() as u64, "file")
+    )
 }

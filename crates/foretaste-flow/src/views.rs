@@ -6,9 +6,9 @@ use crate::columns::count;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use foretaste_core::{Ctx, Matrix, Role, SurrogateRun};
+use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::ngrams::Csr;
 use foretaste_num::phash::{self, ImageHash};
-use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::softmax::FoldOptions;
 use foretaste_victims::committee::{Neighbourhood, committee, neighbour_shares};
 use foretaste_victims::{Features, embedding, image, surrogate, table, text};
@@ -38,14 +38,23 @@ pub struct ViewOptions {
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn attach(dataset: &mut Dataset, labels: &[u32], options: ViewOptions, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Option<SurrogateRun>> {
+pub fn attach(
+    dataset: &mut Dataset,
+    labels: &[u32],
+    options: ViewOptions,
+    ctx: &Ctx,
+    notes: &mut Vec<String>,
+) -> Result<Option<SurrogateRun>> {
     let given = read::given_probs(dataset, notes)?;
     let own_probs = given.is_some();
     dataset.probs = given;
     let labelled = dataset.classes.len() > 1;
     let train = options.probs && !own_probs && labelled;
     if options.probs && !own_probs && dataset.classes.len() == 1 {
-        notes.push(format!("the label has one class only (`{}`): nothing can contradict it", dataset.classes[0]));
+        notes.push(format!(
+            "the label has one class only (`{}`): nothing can contradict it",
+            dataset.classes[0]
+        ));
     }
     if !options.vectors && !train {
         return Ok(None);
@@ -78,13 +87,22 @@ struct View {
 
 impl View {
     /// The richest modality that the data have: vectors of the user's, then images, text, columns.
-    fn make(dataset: &mut Dataset, options: ViewOptions, ctx: &Ctx, notes: &mut Vec<String>) -> Result<Option<Self>> {
+    fn make(
+        dataset: &mut Dataset,
+        options: ViewOptions,
+        ctx: &Ctx,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Self>> {
         let roles = std::sync::Arc::clone(&dataset.roles);
         let has = |role| roles.contains(&role);
         let text_roles = dataset.positions(Role::is_text);
         let view = if has(Role::Embedding) {
             let (data, dim) = read::embeddings(dataset)?;
-            Self { name: "softmax on the embedding", vectors: unit(data.clone(), dim), features: embedding::features(&data, dim) }
+            Self {
+                name: "softmax on the embedding",
+                vectors: unit(data.clone(), dim),
+                features: embedding::features(&data, dim),
+            }
         } else if has(Role::Image) {
             let pictures = read::images(dataset, notes)?;
             dataset.images = Some(hashes(&pictures));
@@ -100,7 +118,11 @@ impl View {
         } else if has(Role::Feature) {
             let columns = read::columns(dataset)?;
             let (near, dim) = table::neighbour_features(&columns);
-            Self { name: "softmax on columns", features: table::features(&columns, &table::TableOptions::default()), vectors: Matrix::new(near, dim) }
+            Self {
+                name: "softmax on columns",
+                features: table::features(&columns, &table::TableOptions::default()),
+                vectors: Matrix::new(near, dim),
+            }
         } else {
             return Ok(None);
         };
@@ -115,7 +137,14 @@ impl View {
         Ok(Some(view))
     }
 
-    fn train(&self, dataset: &Dataset, labels: &[u32], options: ViewOptions, near_ok: bool, ctx: &Ctx) -> (Matrix, SurrogateRun) {
+    fn train(
+        &self,
+        dataset: &Dataset,
+        labels: &[u32],
+        options: ViewOptions,
+        near_ok: bool,
+        ctx: &Ctx,
+    ) -> (Matrix, SurrogateRun) {
         let classes = dataset.classes.len();
         let folds = FoldOptions { folds: options.folds as usize, seed: ctx.seed(), ..FoldOptions::default() };
         let oof = surrogate(&self.features, labels, classes, None, &folds);

@@ -3,7 +3,9 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta, parse_macro_input, spanned::Spanned};
+use syn::{
+    Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, Meta, parse_macro_input, spanned::Spanned,
+};
 
 /// Emits `pub static ENTRY: Entry` for the struct, and its `Parameters`.
 ///
@@ -39,12 +41,16 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     let (mut params, mut sets, mut gets) = (vec![], vec![], vec![]);
     if let Fields::Named(fields) = &data.fields {
         for field in &fields.named {
-            let ident = field.ident.as_ref().ok_or_else(|| syn::Error::new(field.span(), "a field has a name"))?;
+            let ident =
+                field.ident.as_ref().ok_or_else(|| syn::Error::new(field.span(), "a field has a name"))?;
             let key = ident.to_string();
             let ty = &field.ty;
             let doc = doc_text(&field.attrs).trim().to_owned();
             if doc.is_empty() {
-                return Err(syn::Error::new(field.span(), "a parameter needs a comment: it is its documentation"));
+                return Err(syn::Error::new(
+                    field.span(),
+                    "a parameter needs a comment: it is its documentation",
+                ));
             }
             let (min, max) = bounds(&field.attrs)?;
             params.push(quote! { ::foretaste_core::Param {
@@ -53,7 +59,9 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
                 choices: <#ty as ::foretaste_core::ParamValue>::CHOICES,
                 min: #min, max: #max, doc: #doc,
             } });
-            sets.push(quote! { #key => { self.#ident = <#ty as ::foretaste_core::ParamValue>::read(value)?; } });
+            sets.push(
+                quote! { #key => { self.#ident = <#ty as ::foretaste_core::ParamValue>::read(value)?; } },
+            );
             gets.push(quote! { #key => ::std::option::Option::Some(::foretaste_core::ParamValue::write(&self.#ident)) });
         }
     }
@@ -122,11 +130,11 @@ fn bounds(attrs: &[Attribute]) -> syn::Result<(Tokens, Tokens)> {
 fn doc_text(attrs: &[Attribute]) -> String {
     let mut lines = vec![];
     for attr in attrs.iter().filter(|a| a.path().is_ident("doc")) {
-        if let Meta::NameValue(nv) = &attr.meta {
-            if let Expr::Lit(ExprLit { lit: Lit::Str(s), .. }) = &nv.value {
-                let text = s.value();
-                lines.push(text.strip_prefix(' ').unwrap_or(&text).to_owned());
-            }
+        if let Meta::NameValue(nv) = &attr.meta
+            && let Expr::Lit(ExprLit { lit: Lit::Str(s), .. }) = &nv.value
+        {
+            let text = s.value();
+            lines.push(text.strip_prefix(' ').unwrap_or(&text).to_owned());
         }
     }
     lines.join("\n")

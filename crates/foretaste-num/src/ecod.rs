@@ -22,7 +22,13 @@ pub fn ecod(values: &[f32], cols: usize) -> Vec<f32> {
                 let (l, u) = t.of(values[r * cols + c]);
                 left += l;
                 right += u;
-                skewed += if t.skew < 0.0 { l } else if t.skew > 0.0 { u } else { l + u };
+                skewed += if t.skew < 0.0 {
+                    l
+                } else if t.skew > 0.0 {
+                    u
+                } else {
+                    l + u
+                };
             }
             left.max(right).max(skewed) as f32
         })
@@ -36,7 +42,8 @@ struct Tails {
 
 impl Tails {
     fn new(values: &[f32], rows: usize, cols: usize, c: usize) -> Self {
-        let mut sorted: Vec<f32> = (0..rows).map(|r| values[r * cols + c]).filter(|v| v.is_finite()).collect();
+        let mut sorted: Vec<f32> =
+            (0..rows).map(|r| values[r * cols + c]).filter(|v| v.is_finite()).collect();
         sorted.sort_by(f32::total_cmp);
         let skew = skewness(&sorted);
         Self { sorted, skew }

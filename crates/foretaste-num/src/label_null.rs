@@ -80,7 +80,14 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
         transition,
     };
     let t = &out.transition;
-    (&mut out.wrong, &mut out.log_odds, &mut out.p_value, &mut out.expected, labels, q0.par_chunks_exact(classes))
+    (
+        &mut out.wrong,
+        &mut out.log_odds,
+        &mut out.p_value,
+        &mut out.expected,
+        labels,
+        q0.par_chunks_exact(classes),
+    )
         .into_par_iter()
         .for_each(|(wrong, odds, p, expected, &y, q)| {
             *expected = best(q, y, t);
@@ -120,7 +127,8 @@ fn anchors(noisy: &[f32], classes: usize, floor: f64) -> Vec<f64> {
         .map(|(class, mut rows)| {
             rows.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             rows.truncate(((rows.len() as f64 * ANCHORS) as usize).max(FEWEST));
-            let mut sums: Vec<f64> = base[class * classes..(class + 1) * classes].iter().map(|v| v * LEAN).collect();
+            let mut sums: Vec<f64> =
+                base[class * classes..(class + 1) * classes].iter().map(|v| v * LEAN).collect();
             for (_, i) in &rows {
                 let q = &noisy[*i as usize * classes..(*i as usize + 1) * classes];
                 sums.iter_mut().zip(q).for_each(|(s, p)| *s += f64::from(*p));
@@ -150,7 +158,8 @@ fn best_power(q0: &[f32], labels: &[u32], classes: usize, t: &[f64]) -> f64 {
             .par_chunks(ROWS)
             .zip(q0.par_chunks(ROWS * classes))
             .map(|(labels, q0)| {
-                let rows = labels.iter().zip(q0.chunks_exact(classes)).filter(|(y, _)| (**y as usize) < classes);
+                let rows =
+                    labels.iter().zip(q0.chunks_exact(classes)).filter(|(y, _)| (**y as usize) < classes);
                 rows.map(|(&y, q)| {
                     let (mut sum, mut given) = (0.0, 0.0);
                     for (j, p) in q.iter().enumerate() {
@@ -279,7 +288,9 @@ fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64]) ->
                 }
                 let total: f64 = q.iter().enumerate().map(|(j, p)| f64::from(*p) * t[j * classes + y]).sum();
                 if total > 0.0 {
-                    q.iter().enumerate().for_each(|(j, p)| sums[j * classes + y] += f64::from(*p) * t[j * classes + y] / total);
+                    q.iter().enumerate().for_each(|(j, p)| {
+                        sums[j * classes + y] += f64::from(*p) * t[j * classes + y] / total
+                    });
                 }
             }
             sums
@@ -374,7 +385,8 @@ mod tests {
         let t01 = r.transition[1];
         assert!((0.2..0.4).contains(&t01), "{t01}");
         let mean = |want: bool| {
-            let v: Vec<f64> = (0..20_000).filter(|&i| wrong[i] == want).map(|i| f64::from(r.wrong[i])).collect();
+            let v: Vec<f64> =
+                (0..20_000).filter(|&i| wrong[i] == want).map(|i| f64::from(r.wrong[i])).collect();
             v.iter().sum::<f64>() / v.len() as f64
         };
         assert!(mean(true) > 0.7 && mean(false) < 0.05, "{} {}", mean(true), mean(false));

@@ -459,7 +459,12 @@ impl Screen<'_> {
             None if self.report.findings.is_empty() => return,
             None => visible(&words::clean_command(self.report)),
         };
-        self.put([plain("Set the suspicious samples aside; every row is kept in one of two files:")]);
+        let why = if next.contains(" clean ") {
+            "Set the suspicious samples aside; every row is kept in one of two files:"
+        } else {
+            "See all of it, with examples, and write the files that `foretaste clean` reads:"
+        };
+        self.put([plain(why)]);
         self.lines.push(Line { parts: vec![plain("  "), (STRONG, next)], whole: true });
     }
 }

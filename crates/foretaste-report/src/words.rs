@@ -115,15 +115,18 @@ pub fn command(words: &[String]) -> String {
     words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command that acts on what the scan found, with the same inferences.
+/// The command that sets aside what the scan found, for a report that lies in this folder.
 pub fn clean_command(report: &Report) -> String {
-    let mut words = report.run.command.clone();
-    match words.iter_mut().skip(1).find(|w| *w == "scan") {
-        Some(verb) => "clean".clone_into(verb),
-        None => {
-            words = vec!["foretaste".into(), "clean".into()];
-            words.extend(report.coverage.inputs.iter().map(|i| i.path.clone()));
-        }
+    let inputs: Vec<String> = report.coverage.inputs.iter().map(|i| i.path.clone()).collect();
+    let extension = match report.coverage.inputs.first().map(|i| i.format.as_str()) {
+        Some(format @ ("csv" | "tsv" | "jsonl" | "npz")) => format,
+        _ => "parquet",
+    };
+    let mut words: Vec<String> = vec!["foretaste".into(), "clean".into()];
+    words.extend(inputs);
+    for (flag, file) in [("findings", "report"), ("kept", "kept"), ("quarantined", "quarantine")] {
+        let ending = if flag == "findings" { "json" } else { extension };
+        words.extend([format!("--{flag}"), format!("{file}.{ending}")]);
     }
     command(&words)
 }

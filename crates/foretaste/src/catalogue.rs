@@ -47,11 +47,11 @@ enum What {
 
 /// Runs `explain`.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    if let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == args.name) {
-        if !ENTRIES.iter().any(|e| e.id == args.name) {
-            explain_kind(kind);
-            return Ok(ExitCode::SUCCESS);
-        }
+    if let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == args.name)
+        && !ENTRIES.iter().any(|e| e.id == args.name)
+    {
+        explain_kind(kind);
+        return Ok(ExitCode::SUCCESS);
     }
     let exact = ENTRIES.iter().filter(|e| e.id == args.name).copied();
     let mut found: Vec<&Entry> = exact.collect();
@@ -72,7 +72,13 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 fn explain_kind(kind: Kind) {
     let t = kind.taxonomy();
-    println!("{BOLD}{kind}{BOLD:#}  a kind of finding\n\n{}\n\n{}, {}, {}", kind.meaning(), t.atlas, t.owasp, t.nist);
+    println!(
+        "{BOLD}{kind}{BOLD:#}  a kind of finding\n\n{}\n\n{}, {}, {}",
+        kind.meaning(),
+        t.atlas,
+        t.owasp,
+        t.nist
+    );
 }
 
 fn plain(e: &Entry) {
@@ -117,10 +123,18 @@ fn markdown(e: &Entry) -> String {
 pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let rows: Vec<(String, String, Value)> = match args.what {
         What::Detectors => ENTRIES.iter().map(|e| (e.id.into(), e.title.into(), e.schema())).collect(),
-        What::Findings => Kind::ALL.iter().map(|k| (k.word().into(), k.meaning().into(), json!(k.taxonomy()))).collect(),
+        What::Findings => {
+            Kind::ALL.iter().map(|k| (k.word().into(), k.meaning().into(), json!(k.taxonomy()))).collect()
+        }
         What::Formats => foretaste_formats::formats()
             .iter()
-            .map(|f| (f.id().to_owned(), format!("{} ({})", f.title(), f.extensions().join(", ")), json!(f.extensions())))
+            .map(|f| {
+                (
+                    f.id().to_owned(),
+                    format!("{} ({})", f.title(), f.extensions().join(", ")),
+                    json!(f.extensions()),
+                )
+            })
             .collect(),
         What::Roles => Role::ALL.iter().map(|r| (r.word().into(), r.meaning().into(), Value::Null)).collect(),
         What::Schema => {
@@ -129,7 +143,10 @@ pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         }
     };
     if args.json {
-        let all: Vec<Value> = rows.into_iter().map(|(id, title, more)| json!({"id": id, "title": title, "schema": more})).collect();
+        let all: Vec<Value> = rows
+            .into_iter()
+            .map(|(id, title, more)| json!({"id": id, "title": title, "schema": more}))
+            .collect();
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(ExitCode::SUCCESS);
     }

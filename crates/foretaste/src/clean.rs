@@ -61,7 +61,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let done = clean(&options)?;
     println!("{} read", count(done.rows, "row"));
     println!("{} kept         {}", count(done.split.kept, "row"), args.kept.display());
-    println!("{} quarantined  {}", count(done.split.quarantined.len() as u64, "row"), args.quarantined.display());
+    println!(
+        "{} quarantined  {}",
+        count(done.split.quarantined.len() as u64, "row"),
+        args.quarantined.display()
+    );
     if done.exact {
         println!("rows were copied byte for byte");
     }

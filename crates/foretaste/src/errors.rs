@@ -9,7 +9,9 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 
 /// Prints an error and its hint; the code for "could not do the job". A closed pipe is no error.
 pub fn show(error: &anyhow::Error) -> ExitCode {
-    let broken_pipe = error.chain().any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe));
+    let broken_pipe = error.chain().any(|e| {
+        e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    });
     if broken_pipe {
         return ExitCode::SUCCESS;
     }

@@ -25,7 +25,7 @@ Example: foretaste scan train.csv --report out/";
 #[derive(Subcommand)]
 enum Verb {
     /// Look at a data set: what should not be trusted, and why.
-    Scan(scan::Args),
+    Scan(Box<scan::Args>),
     /// Split a data set into kept and quarantined rows by the findings of a scan.
     Clean(clean::Args),
     /// What a detector or finding is, how it works, and what it cannot see.

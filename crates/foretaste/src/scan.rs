@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 use foretaste_core::{DetectorStatus, Report, Role, SampleRow, Severity};
 use foretaste_flow::{Error, Recipe, Scanned};
 use foretaste_report::{Render, renders};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -94,6 +95,9 @@ struct Columns {
     /// The class to be learned.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
+    /// A number or category that a model reads.
+    #[arg(long, value_name = "COLUMN")]
+    feature: Vec<String>,
     /// Free text.
     #[arg(long, value_name = "COLUMN")]
     text: Vec<String>,
@@ -121,10 +125,31 @@ struct Columns {
     /// Class probabilities of your own model, out of sample: one list column, or one column per class.
     #[arg(long, value_name = "COLUMN")]
     prob: Vec<String>,
+    /// Who rated.
+    #[arg(long, value_name = "COLUMN")]
+    user: Vec<String>,
+    /// What was rated.
+    #[arg(long, value_name = "COLUMN")]
+    item: Vec<String>,
+    /// How it was rated.
+    #[arg(long, value_name = "COLUMN")]
+    rating: Vec<String>,
+    /// What a language model is asked.
+    #[arg(long, value_name = "COLUMN")]
+    prompt: Vec<String>,
+    /// What it should answer.
+    #[arg(long, value_name = "COLUMN")]
+    response: Vec<String>,
+    /// A search query.
+    #[arg(long, value_name = "COLUMN")]
+    query: Vec<String>,
+    /// A passage to be retrieved.
+    #[arg(long, value_name = "COLUMN")]
+    document: Vec<String>,
     /// Do not read this column.
     #[arg(long, value_name = "COLUMN")]
     ignore: Vec<String>,
-    /// Any other role: COLUMN=ROLE (see `foretaste list roles`).
+    /// The same for any role: COLUMN=ROLE (see `foretaste list roles`).
     #[arg(long, value_name = "COLUMN=ROLE")]
     role: Vec<String>,
 }
@@ -134,6 +159,7 @@ impl Columns {
         let one = |c: &Option<String>| c.iter().cloned().collect::<Vec<_>>();
         let given = [
             (one(&self.label), Role::Label),
+            (self.feature.clone(), Role::Feature),
             (self.text.clone(), Role::Text),
             (self.image.clone(), Role::Image),
             (self.embedding.clone(), Role::Embedding),
@@ -143,17 +169,34 @@ impl Columns {
             (self.time.clone(), Role::Time),
             (self.split.clone(), Role::Split),
             (self.prob.clone(), Role::Prob),
+            (self.user.clone(), Role::User),
+            (self.item.clone(), Role::Item),
+            (self.rating.clone(), Role::Rating),
+            (self.prompt.clone(), Role::Prompt),
+            (self.response.clone(), Role::Response),
+            (self.query.clone(), Role::Query),
+            (self.document.clone(), Role::Document),
             (self.ignore.clone(), Role::Ignored),
         ];
+        let mut by_flag: BTreeMap<String, Role> = BTreeMap::new();
+        let mut give = |name: String, role: Role| match by_flag.insert(name.clone(), role) {
+            Some(other) if other != role => Err(Error::data(
+                format!("column `{name}` is given two roles, {other} and {role}"),
+                "a column has one role",
+            )),
+            _ => Ok(()),
+        };
         for (names, role) in given {
-            recipe.roles.extend(names.into_iter().map(|n| (n, role)));
+            names.into_iter().try_for_each(|name| give(name, role))?;
         }
         for pair in &self.role {
-            let (name, role) = pair
-                .rsplit_once('=')
-                .ok_or_else(|| Error::data(format!("`--role {pair}` is not COLUMN=ROLE"), "for example --role ip=source"))?;
-            recipe.roles.insert(name.to_owned(), role.parse::<Role>()?);
+            let (name, role) = pair.rsplit_once('=').ok_or_else(|| {
+                Error::data(format!("`--role {pair}` is not COLUMN=ROLE"), "for example --role ip=source")
+            })?;
+            give(name.to_owned(), role.parse::<Role>()?)?;
         }
+        // A flag goes before the recipe's file.
+        recipe.roles.extend(by_flag);
         Ok(())
     }
 }
@@ -196,7 +239,11 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.inputs.clone_from(&args.inputs);
     }
     args.columns.put(&mut recipe)?;
-    let keep = |given: &Option<String>, field: &mut Option<String>| if given.is_some() { field.clone_from(given) };
+    let keep = |given: &Option<String>, field: &mut Option<String>| {
+        if given.is_some() {
+            field.clone_from(given)
+        }
+    };
     keep(&args.reading.format, &mut recipe.format);
     keep(&args.reading.delimiter, &mut recipe.delimiter);
     if args.reading.no_header {
@@ -214,9 +261,14 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.skip.clone_from(&args.skip);
     }
     for set in &args.set {
-        let parsed = set.split_once('=').and_then(|(path, value)| path.split_once('.').map(|(d, n)| (d, n, value)));
-        let (detector, name, value) = parsed
-            .ok_or_else(|| Error::data(format!("`--set {set}` is not DETECTOR.NAME=VALUE"), "for example --set knn-label.k=20"))?;
+        let parsed =
+            set.split_once('=').and_then(|(path, value)| path.split_once('.').map(|(d, n)| (d, n, value)));
+        let (detector, name, value) = parsed.ok_or_else(|| {
+            Error::data(
+                format!("`--set {set}` is not DETECTOR.NAME=VALUE"),
+                "for example --set knn-label.k=20",
+            )
+        })?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         recipe.set.entry(detector.to_owned()).or_default().insert(name.to_owned(), value);
     }
@@ -257,7 +309,9 @@ fn next(args: &Args, report: &Report) -> Option<String> {
         Some(dir) if quarantine => {
             let ext = Path::new(input).extension().and_then(|e| e.to_str()).unwrap_or("parquet");
             let findings = quote(&dir.join("report.json").display().to_string());
-            Some(format!("foretaste clean {quoted} --findings {findings} --kept kept.{ext} --quarantined quarantine.{ext}"))
+            Some(format!(
+                "foretaste clean {quoted} --findings {findings} --kept kept.{ext} --quarantined quarantine.{ext}"
+            ))
         }
         Some(_) => None,
     }

@@ -163,7 +163,7 @@ fn mixes(word: &str) -> bool {
 }
 
 fn is_other_script(c: char) -> bool {
-    matches!(c as u32, 0x0370..=0x03FF | 0x0400..=0x052F | 0x0530..=0x058F)
+    matches!(c as u32, 0x0370..=0x058F)
 }
 
 fn looks_latin(c: char) -> bool {

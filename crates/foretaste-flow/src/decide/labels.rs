@@ -35,8 +35,14 @@ fn tested(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
     }
     let members = members(s, &rows, facts, true);
     let n = members.len();
-    let severity = if n as f64 >= 0.01 * facts.dataset.rows as f64 { Severity::Medium } else { Severity::Low };
-    let title = format!("{} contradicted by the rest of the data ({} of {})", count(n as u64, "label"), percent(n, facts.dataset.rows), count(facts.dataset.rows, "row"));
+    let severity =
+        if n as f64 >= 0.01 * facts.dataset.rows as f64 { Severity::Medium } else { Severity::Low };
+    let title = format!(
+        "{} contradicted by the rest of the data ({} of {})",
+        count(n as u64, "label"),
+        percent(n, facts.dataset.rows),
+        count(facts.dataset.rows, "row")
+    );
     let mut f = facts.finding(Kind::LabelError, severity, title, Action::Quarantine, members);
     f.detectors = vec![scored.detector.clone()];
     if s.picked.is_some() {
@@ -57,7 +63,13 @@ fn tested(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
     }
     let pairs = pair_table(&f.members);
     if let Some(top) = pairs.rows.first() {
-        f.why.push(format!("Most often given `{}` where `{}` is expected: {} of {}.", top[0], top[1], top[2], thousands(n as u64)));
+        f.why.push(format!(
+            "Most often given `{}` where `{}` is expected: {} of {}.",
+            top[0],
+            top[1],
+            top[2],
+            thousands(n as u64)
+        ));
     }
     f.tables.push(pairs);
     f.tables.extend(facts.source_table(&f.members));
@@ -84,7 +96,8 @@ fn members(s: &Suspicion, rows: &[usize], facts: &Facts<'_>, quarantine: bool) -
 
 fn uncalibrated(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
     let s = &scored.suspicion;
-    let mut rows: Vec<usize> = (0..s.score.len()).filter(|&i| s.score[i] >= PLAIN && differs(s, facts, i)).collect();
+    let mut rows: Vec<usize> =
+        (0..s.score.len()).filter(|&i| s.score[i] >= PLAIN && differs(s, facts, i)).collect();
     rows.sort_by(|a, b| s.score[*b].total_cmp(&s.score[*a]).then(a.cmp(b)));
     let all = rows.len();
     rows.truncate(LISTED);
@@ -92,12 +105,19 @@ fn uncalibrated(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
         return None;
     }
     let title = format!("{} disagree with their neighbours", count(all as u64, "label"));
-    let mut f = facts.finding(Kind::LabelError, Severity::Note, title, Action::Review, members(s, &rows, facts, false));
+    let mut f = facts.finding(
+        Kind::LabelError,
+        Severity::Note,
+        title,
+        Action::Review,
+        members(s, &rows, facts, false),
+    );
     f.detectors = vec![scored.detector.clone()];
     f.decision.rule = "uncalibrated".into();
     f.why.push(format!("Listed for review: the {} with the highest suspicion. The score only orders, no false-alarm level is stated.", thousands(rows.len() as u64)));
     f.tables.push(pair_table(&f.members));
-    f.advice = "Look at them from the top; run confident-learning too for a decision with a stated level.".into();
+    f.advice =
+        "Look at them from the top; run confident-learning too for a decision with a stated level.".into();
     Some(Claim { finding: f, marks: vec![] })
 }
 
@@ -111,7 +131,12 @@ fn pair_table(members: &[Member]) -> Table {
     let mut pairs: Vec<_> = pairs.into_iter().collect();
     pairs.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let rows = pairs.iter().take(12).map(|((given, expected), n)| {
-        vec![(*given).to_owned(), (*expected).to_owned(), n.to_string(), percent(*n as usize, members.len() as u64)]
+        vec![
+            (*given).to_owned(),
+            (*expected).to_owned(),
+            n.to_string(),
+            percent(*n as usize, members.len() as u64),
+        ]
     });
     Table {
         title: "between which classes".into(),

@@ -11,20 +11,34 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     for (detector, lead) in surviving(evidence, facts.fdr) {
         families.entry((detector, lead.kind, &lead.family)).or_default().push(lead);
     }
-    families.into_iter().map(|((detector, kind, family), leads)| claim(detector, kind, family, &leads, evidence, facts)).collect()
+    families
+        .into_iter()
+        .map(|((detector, kind, family), leads)| claim(detector, kind, family, &leads, evidence, facts))
+        .collect()
 }
 
 /// Leads that are facts, have no null, or are rejected among all tested leads of all detectors together.
 fn surviving(evidence: &Evidence, fdr: f64) -> Vec<(&str, &Lead)> {
     let all: Vec<(&str, &Lead)> =
         evidence.scored.iter().flat_map(|s| s.leads.iter().map(|l| (s.detector.as_str(), l))).collect();
-    let tested: Vec<usize> = (0..all.len()).filter(|&i| !all[i].1.fact && all[i].1.p_value.is_some()).collect();
+    let tested: Vec<usize> =
+        (0..all.len()).filter(|&i| !all[i].1.fact && all[i].1.p_value.is_some()).collect();
     let p: Vec<f64> = tested.iter().filter_map(|&i| all[i].1.p_value).collect();
     let pass: BTreeSet<usize> = rejected(&p, fdr).into_iter().map(|i| tested[i]).collect();
-    (0..all.len()).filter(|i| all[*i].1.fact || all[*i].1.p_value.is_none() || pass.contains(i)).map(|i| all[i]).collect()
+    (0..all.len())
+        .filter(|i| all[*i].1.fact || all[*i].1.p_value.is_none() || pass.contains(i))
+        .map(|i| all[i])
+        .collect()
 }
 
-fn claim(detector: &str, kind: Kind, family: &str, leads: &[&Lead], evidence: &Evidence, facts: &Facts<'_>) -> Claim {
+fn claim(
+    detector: &str,
+    kind: Kind,
+    family: &str,
+    leads: &[&Lead],
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+) -> Claim {
     let score = evidence.scored.iter().find(|s| s.detector == detector).map(|s| &s.suspicion.score);
     let mut rows: BTreeSet<u64> = BTreeSet::new();
     let mut stay: BTreeSet<u64> = BTreeSet::new();
@@ -71,7 +85,11 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if strong { Severity::High } else { Severity::Medium }, Action::Quarantine)
         }
         (Kind::SourceSkew, _) => (Severity::Note, Action::Review),
-        (Kind::ConflictingDuplicate, _) => (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine),
+        // Rows of a table can be equal for honest reasons: its columns need not determine the class.
+        (Kind::ConflictingDuplicate, "table") => (Severity::Note, Action::Review),
+        (Kind::ConflictingDuplicate, _) => {
+            (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
+        }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
         (Kind::LabelError | Kind::Outlier, _) => (Severity::Low, Action::Review),
     }
@@ -83,35 +101,63 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
     match f.kind {
         Kind::NearDuplicate => {
             f.title = format!("{} in {} of copies ({share})", samples(n), count(leads.len() as u64, "group"));
-            f.why.push(format!("Keeping one of each group would remove {}.", samples(n - leads.len().min(n))));
+            f.why
+                .push(format!("Keeping one of each group would remove {}.", samples(n - leads.len().min(n))));
             f.advice = "Keep one of each group, and keep groups together when you split train and test; `foretaste clean --duplicates` does the first.".into();
         }
         Kind::ConflictingDuplicate => {
-            f.title = format!("{} stand more than once with different labels ({} in {})", count(leads.len() as u64, "content"), samples(n), share);
-            f.why.push("Equal content under different labels: at least one label of each group is wrong, whatever the model.".into());
-            f.advice = "Relabel each group; `foretaste clean` sets the minority aside, or all of them where votes are equal.".into();
+            f.title = format!(
+                "{} of equal content with different labels ({})",
+                count(leads.len() as u64, "group"),
+                samples(n)
+            );
+            if family == "table" {
+                f.why.push("Equal rows with different labels: either a label is wrong, or the columns do not determine the class.".into());
+                f.advice = "Look at a few. If the class is determined by the columns, relabel; if not, no model can be right on all of these.".into();
+            } else {
+                f.why.push("At least one label of each group is wrong, whatever the model.".into());
+                f.advice = "Relabel each group; `foretaste clean` sets the minority aside, or all of them where votes are equal.".into();
+            }
         }
         Kind::HiddenContent => {
             let words: Vec<&str> = leads.iter().map(|l| l.subject.as_str()).collect();
-            f.title = if words.len() == 1 { format!("{} ({})", words[0], samples(n)) } else { format!("{}: {}", what(family), samples(n)) };
+            f.title = if words.len() == 1 {
+                format!("{} ({})", words[0], samples(n))
+            } else {
+                format!("{}: {}", what(family), samples(n))
+            };
             for lead in leads {
-                f.why.push(format!("{}: {} in {}.", upper(&lead.subject), count(lead.statistic.1 as u64, "place"), samples(lead.members.len())));
+                f.why.push(format!(
+                    "{}: {} in {}.",
+                    upper(&lead.subject),
+                    count(lead.statistic.1 as u64, "place"),
+                    samples(lead.members.len())
+                ));
             }
             f.advice = match family {
                 "control" => "Often a broken encoding (Windows-1252 read as Latin-1): repair it upstream.",
                 "too-long" => "Look at them: pasted files, encoded payloads, or several records in one.",
-                _ => "Read them with the characters shown; strip them only after you know why they are there.",
+                _ => {
+                    "Read them with the characters shown; strip them only after you know why they are there."
+                }
             }
             .into();
         }
         Kind::SourceSkew => {
             f.title = match family {
-                "errors" => format!("{} with more wrong labels than their samples explain", count(leads.len() as u64, "origin")),
+                "errors" => format!(
+                    "{} with more wrong labels than their samples explain",
+                    count(leads.len() as u64, "origin")
+                ),
                 "labels" => format!("{} with a class beyond its share", count(leads.len() as u64, "origin")),
                 _ => format!("{} with more copies than their share", count(leads.len() as u64, "origin")),
             };
             for lead in leads.iter().take(3) {
-                f.why.push(format!("{} (p = {:.1e} after {}).", upper(&lead.subject), lead.p_value.unwrap_or(1.0), "correction for the number of tests"));
+                f.why.push(format!(
+                    "{} ({}, corrected for the number of tests).",
+                    upper(&lead.subject),
+                    p_words(lead.p_value.unwrap_or(1.0))
+                ));
             }
             f.tables.push(origins(leads));
             f.advice = match family {
@@ -126,6 +172,11 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             f.advice = "Look at them.".into();
         }
     }
+}
+
+/// A p-value in words; below the smallest double it is only bounded.
+fn p_words(p: f64) -> String {
+    if p < 1e-300 { "p < 1e-300".into() } else { format!("p = {p:.1e}") }
 }
 
 fn what(family: &str) -> &'static str {
@@ -143,8 +194,14 @@ fn upper(s: &str) -> String {
 }
 
 fn origins(leads: &[&Lead]) -> Table {
-    let rows = leads.iter().take(20).map(|l| vec![l.subject.clone(), thousands(l.members.len() as u64), format!("{:.1e}", l.p_value.unwrap_or(1.0))]);
-    Table { title: "origins".into(), header: vec!["origin".into(), "samples".into(), "p".into()], rows: rows.collect() }
+    let rows = leads.iter().take(20).map(|l| {
+        vec![l.subject.clone(), thousands(l.members.len() as u64), p_words(l.p_value.unwrap_or(1.0))]
+    });
+    Table {
+        title: "origins".into(),
+        header: vec!["origin".into(), "samples".into(), "p".into()],
+        rows: rows.collect(),
+    }
 }
 
 fn decision(f: &mut Finding, leads: &[&Lead], facts: &Facts<'_>) {
@@ -161,7 +218,8 @@ fn decision(f: &mut Finding, leads: &[&Lead], facts: &Facts<'_>) {
 
 fn groups(f: &Finding, leads: &[&Lead]) -> Vec<Vec<u32>> {
     let at: BTreeMap<u64, u32> = f.members.iter().enumerate().map(|(i, m)| (m.row, i as u32)).collect();
-    let mut groups: Vec<Vec<u32>> = leads.iter().map(|l| l.members.iter().filter_map(|r| at.get(r).copied()).collect()).collect();
+    let mut groups: Vec<Vec<u32>> =
+        leads.iter().map(|l| l.members.iter().filter_map(|r| at.get(r).copied()).collect()).collect();
     groups.sort_by(|a: &Vec<u32>, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     groups
 }

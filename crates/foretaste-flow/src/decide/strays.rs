@@ -13,13 +13,19 @@ const LISTED: usize = 50;
 
 /// One finding per detector, at most a note.
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
-    evidence.scored.iter().filter(|s| DETECTORS.contains(&s.detector.as_str())).filter_map(|s| claim(s, facts)).collect()
+    evidence
+        .scored
+        .iter()
+        .filter(|s| DETECTORS.contains(&s.detector.as_str()))
+        .filter_map(|s| claim(s, facts))
+        .collect()
 }
 
 fn claim(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
     let score = &scored.suspicion.score;
     let (median, spread) = robust(score)?;
-    let mut rows: Vec<usize> = (0..score.len()).filter(|&i| (f64::from(score[i]) - median) / spread > GAP).collect();
+    let mut rows: Vec<usize> =
+        (0..score.len()).filter(|&i| (f64::from(score[i]) - median) / spread > GAP).collect();
     let all = rows.len();
     rows.sort_by(|a, b| score[*b].total_cmp(&score[*a]).then(a.cmp(b)));
     rows.truncate(LISTED);
@@ -27,8 +33,18 @@ fn claim(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
         return None;
     }
     let members: Vec<Member> = rows.iter().map(|&i| facts.member(i as u64, score[i], false)).collect();
-    let what = if scored.detector == "outlier-tail" { "with extreme values in many columns" } else { "far from all others" };
-    let mut f = facts.finding(Kind::Outlier, Severity::Note, format!("{} {what}", samples(all)), Action::Review, members);
+    let what = if scored.detector == "outlier-tail" {
+        "with extreme values in many columns"
+    } else {
+        "far from all others"
+    };
+    let mut f = facts.finding(
+        Kind::Outlier,
+        Severity::Note,
+        format!("{} {what}", samples(all)),
+        Action::Review,
+        members,
+    );
     f.detectors = vec![scored.detector.clone()];
     f.decision.rule = "uncalibrated".into();
     f.why.push(format!(

@@ -36,7 +36,8 @@ pub fn given_probs(dataset: &Dataset, notes: &mut Vec<String>) -> Result<Option<
 fn class_order(dataset: &Dataset, at: &[usize], notes: &mut Vec<String>) -> Result<Vec<usize>> {
     let classes = &dataset.classes;
     let names: Vec<&str> = at.iter().map(|&i| dataset.schema.field(i).name().as_str()).collect();
-    let by_name: Option<Vec<usize>> = classes.iter().map(|c| names.iter().position(|n| n.ends_with(&format!("_{c}")))).collect();
+    let by_name: Option<Vec<usize>> =
+        classes.iter().map(|c| names.iter().position(|n| n.ends_with(&format!("_{c}")))).collect();
     if let (Some(order), true) = (by_name, at.len() == classes.len()) {
         return Ok(order);
     }
@@ -53,7 +54,11 @@ fn class_order(dataset: &Dataset, at: &[usize], notes: &mut Vec<String>) -> Resu
         Err(_) => sorted.sort_by(|a, b| classes[*a].cmp(&classes[*b])),
     }
     let shown: Vec<&str> = sorted.iter().take(6).map(|&i| classes[i].as_str()).collect();
-    notes.push(format!("probabilities are taken in the sorted order of the classes: {}{}", shown.join(", "), if classes.len() > 6 { ", ..." } else { "" }));
+    notes.push(format!(
+        "probabilities are taken in the sorted order of the classes: {}{}",
+        shown.join(", "),
+        if classes.len() > 6 { ", ..." } else { "" }
+    ));
     let mut order = vec![0; classes.len()];
     for (position, class) in sorted.into_iter().enumerate() {
         order[class] = position;
@@ -63,10 +68,13 @@ fn class_order(dataset: &Dataset, at: &[usize], notes: &mut Vec<String>) -> Resu
 
 /// Number and list columns side by side, row-major; short or missing rows are NaN.
 fn flat_rows(columns: &[ArrayRef], rows: usize, width: usize) -> Vec<f32> {
-    let parts: Vec<(Vec<f64>, Option<&ArrayRef>)> = columns.iter().map(|c| match numbers(c) {
-        Some(v) => (v, None),
-        None => (list_values(c), Some(c)),
-    }).collect();
+    let parts: Vec<(Vec<f64>, Option<&ArrayRef>)> = columns
+        .iter()
+        .map(|c| match numbers(c) {
+            Some(v) => (v, None),
+            None => (list_values(c), Some(c)),
+        })
+        .collect();
     let mut out = Vec::with_capacity(rows * width);
     for row in 0..rows {
         let start = out.len();
@@ -103,7 +111,9 @@ pub fn embeddings(dataset: &Dataset) -> Result<(Vec<f32>, usize)> {
     for batch in dataset.batches()? {
         let batch = batch?;
         let columns: Vec<ArrayRef> = at.iter().map(|&i| batch.records.column(i).clone()).collect();
-        out.extend(flat_rows(&columns, batch.rows(), dim).into_iter().map(|v| if v.is_finite() { v } else { 0.0 }));
+        out.extend(
+            flat_rows(&columns, batch.rows(), dim).into_iter().map(|v| if v.is_finite() { v } else { 0.0 }),
+        );
     }
     Ok((out, dim))
 }
@@ -114,7 +124,9 @@ pub fn texts(dataset: &Dataset) -> Result<Vec<String>> {
     for batch in dataset.batches()? {
         let batch = batch?;
         let columns: Vec<Strings> = batch.columns(Role::is_text).map(|(_, c)| Strings::new(c)).collect();
-        out.extend((0..batch.rows()).map(|i| columns.iter().filter_map(|c| c.get(i)).collect::<Vec<_>>().join("\n")));
+        out.extend(
+            (0..batch.rows()).map(|i| columns.iter().filter_map(|c| c.get(i)).collect::<Vec<_>>().join("\n")),
+        );
     }
     Ok(out)
 }
@@ -122,7 +134,8 @@ pub fn texts(dataset: &Dataset) -> Result<Vec<String>> {
 /// Feature columns: numbers as they are, strings as codes.
 pub fn columns(dataset: &Dataset) -> Result<Vec<Column>> {
     let at = dataset.positions(|r| r == Role::Feature);
-    let mut builders: Vec<Builder> = at.iter().map(|&i| Builder::new(dataset.schema.field(i).name())).collect();
+    let mut builders: Vec<Builder> =
+        at.iter().map(|&i| Builder::new(dataset.schema.field(i).name())).collect();
     for batch in dataset.batches()? {
         let batch = batch?;
         builders.par_iter_mut().zip(&at).for_each(|(b, &i)| b.fold(batch.records.column(i)));
@@ -196,14 +209,26 @@ pub fn images(dataset: &Dataset, notes: &mut Vec<String>) -> Result<Vec<Picture>
     if let Some((row, why)) = broken.first() {
         let place = dataset.place(*row);
         let n = crate::columns::count(broken.len() as u64, "image");
-        notes.push(format!("{n} could not be read, the first in row {} ({why}); they count as blank", place.file_row));
+        notes.push(format!(
+            "{n} could not be read, the first in row {} ({why}); they count as blank",
+            place.file_row
+        ));
     }
     Ok(out)
 }
 
-fn decode(field: &arrow_schema::Field, column: &ArrayRef, row: usize) -> std::result::Result<Picture, String> {
+fn decode(
+    field: &arrow_schema::Field,
+    column: &ArrayRef,
+    row: usize,
+) -> std::result::Result<Picture, String> {
     match foretaste_formats::decode_image(field, column.as_ref(), row) {
-        Ok(Some(d)) => Ok(Picture { width: d.width as usize, height: d.height as usize, channels: usize::from(d.channels), bytes: d.pixels }),
+        Ok(Some(d)) => Ok(Picture {
+            width: d.width as usize,
+            height: d.height as usize,
+            channels: usize::from(d.channels),
+            bytes: d.pixels,
+        }),
         Ok(None) => Err("missing".into()),
         Err(e) => Err(e.to_string()),
     }

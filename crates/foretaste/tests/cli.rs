@@ -1,0 +1,16 @@
+//! The program as a user meets it: arguments in; words, files and an exit code out.
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/catalogue.rs"]
+mod catalogue;
+#[path = "cli/clean.rs"]
+mod clean;
+#[path = "cli/common.rs"]
+mod common;
+#[path = "cli/finds.rs"]
+mod finds;
+#[path = "cli/real_data.rs"]
+mod real_data;
+#[path = "cli/reports.rs"]
+mod reports;

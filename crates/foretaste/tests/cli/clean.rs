@@ -1,0 +1,105 @@
+//! `clean`: kept and quarantined rows are the input, row for row; no input is ever changed.
+
+use crate::common::{Room, table, texts};
+
+fn flips(i: usize, yes: bool) -> bool {
+    yes != (i % 50 == 7)
+}
+
+const CLEAN: [&str; 3] = ["--findings", "out/report.json", "--kept"];
+
+fn args<'a>(input: &'a str, kept: &'a str, aside: &'a str) -> Vec<&'a str> {
+    let mut all = vec!["clean", input];
+    all.extend(CLEAN);
+    all.extend([kept, "--quarantined", aside]);
+    all
+}
+
+/// Merges kept and quarantined lines in the order of the input; panics if they are not the input.
+#[track_caller]
+fn assert_nothing_lost(input: &str, kept: &str, aside: &str, header: bool) {
+    let skip = usize::from(header);
+    let split = |s: &str| s.split_inclusive('\n').map(str::to_owned).collect::<Vec<_>>();
+    let (all, kept, aside) = (split(input), split(kept), split(aside));
+    if header {
+        assert!(kept[0] == all[0] && aside[0] == all[0], "both have the header");
+    }
+    let (mut k, mut q) = (kept[skip..].iter().peekable(), aside[skip..].iter().peekable());
+    for (i, line) in all[skip..].iter().enumerate() {
+        if k.peek() == Some(&line) {
+            k.next();
+        } else {
+            assert_eq!(q.next(), Some(line), "row {i} is in neither");
+        }
+    }
+    assert!(k.next().is_none() && q.next().is_none(), "rows that are not in the input");
+}
+
+#[test]
+fn csv_is_copied_byte_for_byte() {
+    let room = Room::new();
+    // Line ends of Windows, quotes, and numbers as they were written must survive.
+    let data = table(500, ",note", flips, |i| format!(",\"{i:05} said \"\"so\"\", twice\""));
+    let data = data.replace('\n', "\r\n");
+    room.write("d.csv", &data);
+    room.run(&["scan", "d.csv", "--report", "out"]).expect(1, &["foretaste clean"]);
+    room.run(&args("d.csv", "k.csv", "q.csv")).expect(0, &["500 rows read", "byte for byte"]);
+    assert_nothing_lost(&data, &room.read("k.csv"), &room.read("q.csv"), true);
+    assert!(room.read("q.csv").lines().count() > 5);
+    assert_eq!(room.read("d.csv"), data, "the input is as it was");
+    // The same into another format: the same rows.
+    room.run(&args("d.csv", "k.parquet", "q.jsonl")).expect(0, &["500 rows read"]);
+    assert_eq!(room.read("q.jsonl").lines().count(), room.read("q.csv").lines().count() - 1);
+    let kept = room.scan(&["k.parquet"]);
+    assert_eq!(kept["coverage"]["rows"], 500 - room.read("q.jsonl").lines().count());
+}
+
+#[test]
+fn jsonl_is_copied_byte_for_byte() {
+    let room = Room::new();
+    let data = texts(120)
+        .replace("number 41\"", "num\u{200b}ber 41\"")
+        .replace("{\"text\":\"free", "{ \"text\" : \"free");
+    room.write("d.jsonl", &data);
+    room.run(&["scan", "d.jsonl", "--report", "out"]).expect(1, &["foretaste clean"]);
+    room.run(&args("d.jsonl", "k.jsonl", "q.jsonl")).expect(0, &["120 rows read", "1 row quarantined"]);
+    assert_nothing_lost(&data, &room.read("k.jsonl"), &room.read("q.jsonl"), false);
+}
+
+#[test]
+fn outputs_are_not_overwritten_and_inputs_never() {
+    let room = Room::new();
+    let data = table(500, "", flips, |_| String::new());
+    room.write("d.csv", &data);
+    room.run(&["scan", "d.csv", "--report", "out"]).expect(1, &[]);
+    room.write("k.csv", "precious");
+    room.run(&args("d.csv", "k.csv", "q.csv")).expect(2, &["exists already", "--force"]);
+    assert_eq!(room.read("k.csv"), "precious");
+    room.run(&args("d.csv", "x.csv", "./x.csv")).expect(2, &["same file"]);
+    for input in ["d.csv", "./d.csv", "d*.csv"] {
+        let mut force = args(input, "d.csv", "q.csv");
+        force.push("--force");
+        room.run(&force).expect(2, &["the output is the input"]);
+        assert_eq!(room.read("d.csv"), data);
+    }
+    room.run(&args("d.csv", "none/k.csv", "q.csv")).expect(2, &["none/k.csv`", "hint:"]);
+    room.run(&args("d.csv", "k.strange", "q.csv")).expect(2, &["k.strange", "hint:"]);
+    assert!(!room.path("q.csv").exists(), "both outputs appear or none");
+}
+
+#[test]
+fn a_report_of_other_data_is_refused() {
+    let room = Room::new();
+    room.write("d.csv", table(500, "", flips, |_| String::new()));
+    room.run(&["scan", "d.csv", "--report", "out"]).expect(1, &[]);
+    room.write("longer.csv", table(501, "", flips, |_| String::new()));
+    room.write("other.csv", "x,y\n1,2\n3,4\n");
+    for other in ["longer.csv", "other.csv"] {
+        room.run(&args(other, "k.csv", "q.csv")).expect(2, &["not of this data", "scan the same files"]);
+    }
+    room.run(&["clean", "d.csv", "--findings", "d.csv", "--kept", "k.csv", "--quarantined", "q.csv"])
+        .expect(2, &["`d.csv`", "report.json"]);
+    let mut only = args("d.csv", "k.csv", "q.csv");
+    only.extend(["--only", "F99"]);
+    room.run(&only).expect(2, &["unknown finding `F99`"]);
+}

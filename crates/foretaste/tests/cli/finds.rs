@@ -1,0 +1,82 @@
+//! What was planted is found, with its place; what is clean is not accused.
+
+use crate::common::{Room, examples, findings, lines, table, texts};
+
+#[test]
+fn the_first_command_of_the_readme() {
+    let room = Room::new();
+    let path = examples().join("sms_spam.csv");
+    let run = room.run(&["scan", path.to_str().unwrap()]);
+    run.expect(0, &["4,862 rows", "copies", "ham", "spam", "--label label", "--report out/"]);
+    assert!(run.err.is_empty(), "{}", run.err);
+}
+
+#[test]
+fn planted_flips_are_found_with_precision() {
+    let room = Room::new();
+    let flipped = |i: usize| i % 40 == 3;
+    room.write("d.csv", table(800, "", |i, yes| yes != flipped(i), |_| String::new()));
+    let report = room.scan(&["d.csv"]);
+    let found: Vec<u64> = findings(&report, "label-error").into_iter().flat_map(lines).collect();
+    let right = found.iter().filter(|l| flipped(**l as usize - 2)).count();
+    assert!(right >= 16, "{right} of 20 flips found");
+    assert!(right * 10 >= found.len() * 8, "{right} of {} found are flips", found.len());
+    room.run(&["scan", "d.csv"]).expect(1, &["label", "line"]);
+}
+
+#[test]
+fn clean_data_are_not_accused() {
+    let room = Room::new();
+    room.write("d.csv", table(600, "", |_, yes| yes, |_| String::new()));
+    let report = room.scan(&["d.csv"]);
+    for kind in ["label-error", "source-skew", "hidden-content", "conflicting-duplicate"] {
+        assert!(findings(&report, kind).is_empty(), "{kind}: {report:#}");
+    }
+}
+
+#[test]
+fn hidden_characters_are_found_with_their_place() {
+    let room = Room::new();
+    let hidden =
+        texts(90).replace("number 41\"", "num\u{200b}ber 41\"").replace("number 60\"", "\u{202e}number 60\"");
+    room.write("d.jsonl", hidden);
+    let report = room.scan(&["d.jsonl"]);
+    let found: Vec<u64> = findings(&report, "hidden-content").into_iter().flat_map(lines).collect();
+    assert!(found.contains(&42) && found.contains(&61), "{found:?}");
+    assert!(found.iter().all(|l| [42, 61].contains(l)), "{found:?}");
+    let run = room.run(&["scan", "d.jsonl"]);
+    run.expect(1, &["line 42"]);
+    assert!(
+        !run.out.contains('\u{200b}') && !run.out.contains('\u{202e}'),
+        "hidden characters are made visible"
+    );
+}
+
+#[test]
+fn equal_content_under_different_labels() {
+    let room = Room::new();
+    let mut data = table(200, "", |_, yes| yes, |_| String::new());
+    data += "9.5,9.5,9.5,yes\n9.5,9.5,9.5,no\n";
+    room.write("d.csv", data);
+    let report = room.scan(&["d.csv"]);
+    let found = findings(&report, "conflicting-duplicate");
+    assert_eq!(found.len(), 1, "{report:#}");
+    assert_eq!(lines(found[0]), [202, 203]);
+}
+
+#[test]
+fn a_source_that_lies_is_named() {
+    let room = Room::new();
+    let source = |i: usize| i % 6;
+    let data = table(
+        900,
+        ",source",
+        |i, yes| yes != (source(i) == 4 && i % 12 < 6),
+        |i| format!(",feed-{}", source(i)),
+    );
+    room.write("d.csv", data);
+    let report = room.scan(&["d.csv"]);
+    let found = findings(&report, "source-skew");
+    assert!(found.iter().any(|f| f["severity"] == "high" && f.to_string().contains("feed-4")), "{found:#?}");
+    room.run(&["scan", "d.csv", "--fail-on", "high"]).expect(1, &["HIGH", "feed-4"]);
+}
