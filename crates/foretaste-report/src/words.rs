@@ -118,10 +118,8 @@ pub fn command(words: &[String]) -> String {
 /// The command that sets aside what the scan found, for a report that lies in this folder.
 pub fn clean_command(report: &Report) -> String {
     let inputs: Vec<String> = report.coverage.inputs.iter().map(|i| i.path.clone()).collect();
-    let extension = match report.coverage.inputs.first().map(|i| i.format.as_str()) {
-        Some(format @ ("csv" | "tsv" | "jsonl" | "npz")) => format,
-        _ => "parquet",
-    };
+    let format = report.coverage.inputs.first().map_or("", |i| i.format.as_str());
+    let extension = if ["csv", "tsv", "jsonl", "npz"].contains(&format) { format } else { "parquet" };
     let mut words: Vec<String> = vec!["foretaste".into(), "clean".into()];
     words.extend(inputs);
     for (flag, file) in [("findings", "report"), ("kept", "kept"), ("quarantined", "quarantine")] {
