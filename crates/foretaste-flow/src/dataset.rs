@@ -62,6 +62,8 @@ pub struct Dataset {
     pub probs: Option<Matrix>,
     /// Perceptual hashes of the images, one a row.
     pub images: Option<Vec<foretaste_num::phash::ImageHash>>,
+    /// Images that could not be read.
+    pub unreadable: u64,
     codes: HashMap<String, u32>,
     cache: Option<Vec<Located>>,
 }
@@ -119,6 +121,7 @@ impl Dataset {
             vectors: None,
             probs: None,
             images: None,
+            unreadable: 0,
             codes: HashMap::new(),
             cache,
         };
@@ -183,9 +186,10 @@ impl Dataset {
         let rows = located.batch.num_rows();
         let mut batch = Batch::new(located.batch, Arc::clone(&self.roles), first_row);
         batch.labels = batch.column(Role::Label).map(|(_, column)| self.codes_of(column).into());
-        // A table of no columns says nothing: one row of text has no term that two rows share.
+        // A matrix without a value for every row says nothing: one text has no term that two rows share.
         let part = |m: &Option<Matrix>| {
-            m.as_ref().filter(|m| m.cols() > 0).map(|m| m.slice(first_row as usize, rows))
+            let part = m.as_ref()?.slice(first_row as usize, rows);
+            (part.cols() > 0 && part.values().len() == rows * part.cols()).then_some(part)
         };
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);

@@ -258,7 +258,7 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         columns: columns.collect(),
         classes: classes.collect(),
         unlabelled: if dataset.has(Role::Label) { dataset.rows - labelled } else { 0 },
-        complete: !evidence.scored.is_empty(),
+        complete: !evidence.scored.is_empty() && dataset.unreadable == 0,
     }
 }
 

@@ -60,8 +60,11 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     let mut sharp = q0.to_vec();
     if labels.len() as f64 * (classes * classes) as f64 <= PAIR_WORK {
         let noisy = mixed(q0, &transition, classes);
-        transition = anchors(&noisy, classes, floor);
-        if let Some(inverse) = inverse(&transition, classes) {
+        let informed = explained(&noisy, labels, classes) >= INFORMED;
+        if informed {
+            transition = anchors(&noisy, classes, floor);
+        }
+        if let Some(inverse) = inverse(&transition, classes).filter(|_| informed) {
             let clean = without_noise(&noisy, &inverse, classes);
             sharp = sharpen(&clean, best_power(&clean, labels, classes, &transition), classes);
         }
@@ -103,6 +106,24 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
 
 /// Powers of the probabilities that are tried: noise between classes that the floor could not see has flattened them.
 const POWERS: [f64; 15] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0];
+
+/// Share of the uncertainty of the labels that a model must explain before anything of it is read as noise: a model that
+/// knows little of the classes has no anchors, only guesses.
+const INFORMED: f64 = 0.2;
+
+/// Share of the uncertainty of the labels that the probabilities explain: 1 minus their mean log-loss over that of the
+/// class shares (McFadden 1974). At most 1; negative for a model worse than the class shares.
+fn explained(q: &[f32], labels: &[u32], classes: usize) -> f64 {
+    let mut counts = vec![0.0f64; classes];
+    let mut loss = 0.0;
+    for (&y, q) in labels.iter().zip(q.chunks_exact(classes)).filter(|(y, _)| (**y as usize) < classes) {
+        counts[y as usize] += 1.0;
+        loss -= f64::from(q[y as usize].max(1e-12)).ln();
+    }
+    let n: f64 = counts.iter().sum();
+    let base: f64 = counts.iter().filter(|c| **c > 0.0).map(|c| -c * (c / n).ln()).sum();
+    if base > 0.0 { 1.0 - loss / base } else { 0.0 }
+}
 
 /// Share of the rows of a class that are its anchors: the ones that the model is surest of.
 const ANCHORS: f64 = 0.1;

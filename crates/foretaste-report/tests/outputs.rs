@@ -256,7 +256,7 @@ fn text_says_what_matters() {
         "line 42",
         "par\\u{200b}cel",
         "knn-label",
-        "foretaste clean sms.csv --label label",
+        "foretaste clean sms.csv --findings report.json",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }

@@ -170,7 +170,7 @@ fn npy(out: &mut impl Write, kind: &str, shape: &str, bytes: &[u8]) -> Outcome<(
     let length = (10 + head.len() + 1).next_multiple_of(64) - 10;
     out.write_all(b"\x93NUMPY\x01\x00")?;
     out.write_all(&u16::try_from(length)?.to_le_bytes())?;
-    write!(out, "{head:<width$}\n", width = length - 1)?;
+    writeln!(out, "{head:<width$}", width = length - 1)?;
     out.write_all(bytes)?;
     Ok(())
 }

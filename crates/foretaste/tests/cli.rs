@@ -1,5 +1,7 @@
 //! The program as a user meets it: arguments in; words, files and an exit code out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests may fail loudly
+
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/catalogue.rs"]

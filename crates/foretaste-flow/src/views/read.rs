@@ -190,9 +190,10 @@ impl Builder {
 }
 
 /// Images of the first image column; broken ones become one black pixel and a note.
-pub fn images(dataset: &Dataset, notes: &mut Vec<String>) -> Result<Vec<Picture>> {
+pub fn images(dataset: &mut Dataset, notes: &mut Vec<String>) -> Result<Vec<Picture>> {
     let Some(at) = dataset.positions(|r| r == Role::Image).first().copied() else { return Ok(vec![]) };
-    let field = dataset.schema.field(at);
+    let schema = std::sync::Arc::clone(&dataset.schema);
+    let field = schema.field(at);
     let (mut out, mut broken) = (vec![], vec![]);
     for batch in dataset.batches()? {
         let batch = batch?;
@@ -206,6 +207,7 @@ pub fn images(dataset: &Dataset, notes: &mut Vec<String>) -> Result<Vec<Picture>
             }));
         }
     }
+    dataset.unreadable = broken.len() as u64;
     if let Some((row, why)) = broken.first() {
         let place = dataset.place(*row);
         let n = crate::columns::count(broken.len() as u64, "image");

@@ -42,10 +42,10 @@ fn csv_is_copied_byte_for_byte() {
     let data = table(500, ",note", flips, |i| format!(",\"{i:05} said \"\"so\"\", twice\""));
     let data = data.replace('\n', "\r\n");
     room.write("d.csv", &data);
-    room.run(&["scan", "d.csv", "--report", "out"]).expect(1, &["foretaste clean"]);
+    room.run(&["scan", "d.csv", "--ignore", "note", "--report", "out"]).expect(1, &["foretaste clean"]);
     room.run(&args("d.csv", "k.csv", "q.csv")).expect(0, &["500 rows read", "byte for byte"]);
     assert_nothing_lost(&data, &room.read("k.csv"), &room.read("q.csv"), true);
-    assert!(room.read("q.csv").lines().count() > 5);
+    assert!(room.read("q.csv").lines().count() > 1, "something was set aside");
     assert_eq!(room.read("d.csv"), data, "the input is as it was");
     // The same into another format: the same rows.
     room.run(&args("d.csv", "k.parquet", "q.jsonl")).expect(0, &["500 rows read"]);

@@ -3,7 +3,6 @@
 use crate::common::{Room, table, texts};
 use serde_json::Value;
 
-
 const FILES: [&str; 5] = ["report.html", "report.json", "report.md", "report.sarif", "samples.parquet"];
 
 fn flips(i: usize, yes: bool) -> bool {
