@@ -1,8 +1,9 @@
 //! The catalogue: a documented parameter struct *is* an entry.
 //!
-//! `#[derive(Catalogue)]` (crate `foretaste-macros`) on the struct of a detector makes a `pub static ENTRY` of its module.
+//! `#[derive(Catalogue)]` (crate `foretaste-macros`) on the struct of a detector or attack makes a `pub static ENTRY` of its module.
 //! CLI, TOML, JSON schema, reference page, `explain` and the contract tests read nothing else.
 
+use crate::attack::AnyAttack;
 use crate::detect::AnyDetect;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -30,11 +31,16 @@ pub struct Param {
 /// Makes a detector from parameters given by name, over the defaults.
 pub type MakeDetector = fn(&Map<String, Value>) -> Result<Box<dyn AnyDetect>>;
 
+/// Makes an attack from parameters given by name, over the defaults.
+pub type MakeAttack = fn(&Map<String, Value>) -> Result<Box<dyn AnyAttack>>;
+
 /// How an entry is made from parameters.
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
     /// A detector.
     Detector(MakeDetector),
+    /// An attack.
+    Attack(MakeAttack),
 }
 
 /// One thing that foretaste offers.
@@ -62,8 +68,30 @@ impl Entry {
     /// # Errors
     /// If a name is unknown or a value is out of its bounds.
     pub fn detector(&self, params: &Map<String, Value>) -> Result<Box<dyn AnyDetect>> {
-        let Make::Detector(make) = self.make;
-        make(params)
+        match self.make {
+            Make::Detector(make) => make(params),
+            Make::Attack(_) => Err(Error::unknown("detector", self.id, [])),
+        }
+    }
+
+    /// Makes the attack with these parameters over the defaults.
+    ///
+    /// # Errors
+    /// If a name is unknown or a value is out of its bounds.
+    pub fn attack(&self, params: &Map<String, Value>) -> Result<Box<dyn AnyAttack>> {
+        match self.make {
+            Make::Attack(make) => make(params),
+            Make::Detector(_) => Err(Error::unknown("attack", self.id, [])),
+        }
+    }
+
+    /// What kind of thing it is.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.make {
+            Make::Detector(_) => "detector",
+            Make::Attack(_) => "attack",
+        }
     }
 
     /// The JSON schema of the parameters.
@@ -224,5 +252,50 @@ macro_rules! catalogue {
         $($(#[$attr])* pub mod $module;)*
         /// Every entry of this crate, in the order of the list.
         pub static ENTRIES: &[&$crate::Entry] = &[$(&$module::ENTRY),*];
+    };
+}
+
+/// Declares a parameter type of a few words, the first of them the default.
+///
+/// ```
+/// foretaste_core::choices! {
+///     /// Which end.
+///     pub enum End {
+///         /// The first.
+///         Start = "start",
+///         /// The last.
+///         Finish = "finish",
+///     }
+/// }
+/// assert_eq!(End::default().to_string(), "start");
+/// ```
+#[macro_export]
+macro_rules! choices {
+    ($(#[$meta:meta])* pub enum $name:ident { $(#[$first_meta:meta])* $first:ident = $first_word:literal,
+        $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub enum $name { $(#[$first_meta])* #[default] $first, $($(#[$variant_meta])* $variant,)* }
+
+        impl $crate::ParamValue for $name {
+            const KIND: &'static str = "string";
+            const CHOICES: &'static [&'static str] = &[$first_word, $($word),*];
+            fn read(value: &$crate::catalogue::Json) -> ::std::result::Result<Self, String> {
+                match value.as_str() {
+                    Some($first_word) => Ok(Self::$first),
+                    $(Some($word) => Ok(Self::$variant),)*
+                    _ => Err(format!("{value} is none of {}", Self::CHOICES.join(", "))),
+                }
+            }
+            fn write(&self) -> $crate::catalogue::Json {
+                self.to_string().into()
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(match self { Self::$first => $first_word, $(Self::$variant => $word,)* })
+            }
+        }
     };
 }

@@ -57,6 +57,12 @@ impl Ctx {
         Rng::new(self.seed, key)
     }
 
+    /// The random stream of row `row` under `key`: the same whatever other rows are looked at.
+    #[must_use]
+    pub fn rng_at(&self, key: &str, row: u64) -> Rng {
+        Rng::at(self.seed, key, row)
+    }
+
     /// The nearest other rows of each row by Euclidean distance, at least `k` of them (see [`Neighbours::k`]).
     /// The search is the dearest step of many detectors, so equal questions are answered once.
     #[must_use]

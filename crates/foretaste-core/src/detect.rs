@@ -2,11 +2,11 @@
 
 use crate::batch::Batch;
 use crate::ctx::Ctx;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evidence::{Lead, Suspicion};
 use crate::needs::Needs;
+use crate::plain::{Sealed, foreign, load, open, save};
 use serde::{Serialize, de::DeserializeOwned};
-use std::any::Any;
 
 /// What `fit` answers.
 pub enum Step<State, Model> {
@@ -57,9 +57,6 @@ pub trait Detect: Send + Sync + 'static {
         Ok(vec![])
     }
 }
-
-/// A state or model whose type only the detector knows.
-pub type Sealed = Box<dyn Any + Send + Sync>;
 
 /// The twin of [`Detect`] that drivers hold: no type parameters.
 pub trait AnyDetect: Send + Sync {
@@ -127,24 +124,8 @@ pub fn boxed<D: Detect>(id: &'static str, detector: D) -> Box<dyn AnyDetect> {
 }
 
 impl<D> Boxed<D> {
-    fn foreign(&self) -> Error {
-        Error::State { entry: self.id.into(), reason: "it was made by another detector".into() }
-    }
-
-    fn open<'a, T: 'static>(&self, sealed: &'a Sealed) -> Result<&'a T> {
-        sealed.downcast_ref::<T>().ok_or_else(|| self.foreign())
-    }
-
     fn take<T: 'static>(&self, sealed: Sealed) -> Result<T> {
-        sealed.downcast::<T>().map(|b| *b).map_err(|_| self.foreign())
-    }
-
-    fn save<T: Serialize>(&self, value: &T) -> Result<Vec<u8>> {
-        postcard::to_stdvec(value).map_err(|e| Error::State { entry: self.id.into(), reason: e.to_string() })
-    }
-
-    fn load<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
-        postcard::from_bytes(bytes).map_err(|e| Error::State { entry: self.id.into(), reason: e.to_string() })
+        sealed.downcast::<T>().map(|b| *b).map_err(|_| foreign(self.id))
     }
 }
 
@@ -159,12 +140,12 @@ impl<D: Detect> AnyDetect for Boxed<D> {
         Box::new(self.detector.start())
     }
     fn fold(&self, state: &mut Sealed, batch: &Batch, ctx: &Ctx) -> Result<()> {
-        let state = state.downcast_mut::<D::State>().ok_or_else(|| self.foreign())?;
+        let state = state.downcast_mut::<D::State>().ok_or_else(|| foreign(self.id))?;
         self.detector.fold(state, batch, ctx)
     }
     fn merge(&self, into: &mut Sealed, from: Sealed) -> Result<()> {
         let from = self.take::<D::State>(from)?;
-        let into = into.downcast_mut::<D::State>().ok_or_else(|| self.foreign())?;
+        let into = into.downcast_mut::<D::State>().ok_or_else(|| foreign(self.id))?;
         self.detector.merge(into, from)
     }
     fn fit(&self, state: Sealed, ctx: &Ctx) -> Result<Step<Sealed, Sealed>> {
@@ -174,21 +155,21 @@ impl<D: Detect> AnyDetect for Boxed<D> {
         })
     }
     fn score(&self, model: &Sealed, batch: &Batch, ctx: &Ctx) -> Result<Suspicion> {
-        self.detector.score(self.open(model)?, batch, ctx)
+        self.detector.score(open(self.id, model)?, batch, ctx)
     }
     fn leads(&self, model: &Sealed, ctx: &Ctx) -> Result<Vec<Lead>> {
-        self.detector.leads(self.open(model)?, ctx)
+        self.detector.leads(open(self.id, model)?, ctx)
     }
     fn save_state(&self, state: &Sealed) -> Result<Vec<u8>> {
-        self.save(self.open::<D::State>(state)?)
+        save(self.id, open::<D::State>(self.id, state)?)
     }
     fn load_state(&self, bytes: &[u8]) -> Result<Sealed> {
-        Ok(Box::new(self.load::<D::State>(bytes)?))
+        Ok(Box::new(load::<D::State>(self.id, bytes)?))
     }
     fn save_model(&self, model: &Sealed) -> Result<Vec<u8>> {
-        self.save(self.open::<D::Model>(model)?)
+        save(self.id, open::<D::Model>(self.id, model)?)
     }
     fn load_model(&self, bytes: &[u8]) -> Result<Sealed> {
-        Ok(Box::new(self.load::<D::Model>(bytes)?))
+        Ok(Box::new(load::<D::Model>(self.id, bytes)?))
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! The chain to remember: [`Evidence`] (numbers) becomes a [`Finding`] (a claim) becomes a [`Split`] (an action).
 //! A detector ([`Detect`]) is a fold that makes evidence; deciding happens elsewhere, in one place.
+//! An attack ([`Attack`]) makes edits; applying them and keeping the record happen elsewhere, too.
 
+mod attack;
 mod batch;
 pub mod catalogue;
 mod ctx;
@@ -11,19 +13,25 @@ mod error;
 mod evidence;
 mod finding;
 mod needs;
+mod plain;
 mod report;
 mod role;
 mod sample;
 mod strings;
 
+pub use attack::{
+    AnyAttack, Attack, Budget, Edited, Entering, Goal, Image, Knowledge, Picked, Pool, Probe, Threat, Use,
+    boxed_attack,
+};
 pub use batch::{Batch, MISSING, Matrix};
 pub use catalogue::{Entry, Make, Param, ParamValue, Parameters};
 pub use ctx::{Ctx, Profile};
-pub use detect::{AnyDetect, Detect, Sealed, Step, boxed};
+pub use detect::{AnyDetect, Detect, Step, boxed};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
 pub use finding::{Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy};
 pub use needs::{Growth, Needs};
+pub use plain::Sealed;
 pub use report::{
     ClassCount, ColumnInfo, Confusion, Coverage, DetectorRun, DetectorStatus, Histogram, InputFile,
     REPORT_SCHEMA, Report, Run, SampleRow, SkippedInput, SurrogateRun,

@@ -9,7 +9,8 @@ use syn::{
 
 /// Emits `pub static ENTRY: Entry` for the struct, and its `Parameters`.
 ///
-/// The id is the struct's name in kebab case, unless `#[entry(id = "...")]` gives another. Each field is a parameter: its
+/// The id is the struct's name in kebab case, unless `#[entry(id = "...")]` gives another. The struct is a detector, unless
+/// `#[entry(attack)]` says that it is an attack. Each field is a parameter: its
 /// comment is the documentation, `#[param(min = 1, max = 100)]` its bounds, `Default` its default.
 ///
 /// ```text
@@ -34,7 +35,16 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
         return Err(syn::Error::new(input.span(), "an entry needs a comment: it is the reference page"));
     }
     let title = doc.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned();
-    let id = entry_id(input)?;
+    let (id, is_attack) = entry_options(input)?;
+    let make = if is_attack {
+        quote! { ::foretaste_core::Make::Attack(|params| {
+            ::std::result::Result::Ok(::foretaste_core::boxed_attack(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
+        }) }
+    } else {
+        quote! { ::foretaste_core::Make::Detector(|params| {
+            ::std::result::Result::Ok(::foretaste_core::boxed(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
+        }) }
+    };
     let Data::Struct(data) = &input.data else {
         return Err(syn::Error::new(input.span(), "an entry is a struct"));
     };
@@ -85,26 +95,30 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
             doc: #doc,
             params: <#name as ::foretaste_core::Parameters>::PARAMS,
             defaults: <#name as ::foretaste_core::Parameters>::values,
-            make: ::foretaste_core::Make::Detector(|params| {
-                ::std::result::Result::Ok(::foretaste_core::boxed(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
-            }),
+            make: #make,
             source: file!(),
         };
     })
 }
 
-fn entry_id(input: &DeriveInput) -> syn::Result<String> {
+/// The id, and whether it is an attack.
+fn entry_options(input: &DeriveInput) -> syn::Result<(String, bool)> {
     let mut id = kebab(&input.ident.to_string());
+    let mut is_attack = false;
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("entry")) {
         attr.parse_nested_meta(|meta| {
+            if meta.path.is_ident("attack") {
+                is_attack = true;
+                return Ok(());
+            }
             if !meta.path.is_ident("id") {
-                return Err(meta.error("only `id` is known here"));
+                return Err(meta.error("only `id` and `attack` are known here"));
             }
             id = meta.value()?.parse::<syn::LitStr>()?.value();
             Ok(())
         })?;
     }
-    Ok(id)
+    Ok((id, is_attack))
 }
 
 fn bounds(attrs: &[Attribute]) -> syn::Result<(Tokens, Tokens)> {

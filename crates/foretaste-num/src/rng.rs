@@ -29,6 +29,13 @@ impl Rng {
         Self { state: h }
     }
 
+    /// Stream number `n` of those named `key` under `seed`: what is random about row `n` and no other.
+    #[must_use]
+    pub fn at(seed: u64, key: &str, n: u64) -> Self {
+        let h = Self::new(seed, key).state;
+        Self { state: mix(h ^ mix(n)) }
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         let out = mix(self.state);
@@ -73,6 +80,7 @@ mod tests {
         assert_eq!(first, (0..3).map(|_| again.next_u64()).collect::<Vec<_>>());
         assert_ne!(Rng::new(8, "label-flip").next_u64(), first[0]);
         assert_ne!(Rng::new(7, "label-flop").next_u64(), first[0]);
+        assert_ne!(Rng::at(7, "label-flip", 0).next_u64(), Rng::at(7, "label-flip", 1).next_u64());
     }
 
     #[test]

@@ -1,0 +1,123 @@
+//! A picture mixed into others.
+
+use crate::backdoor::{Backdoor, covers};
+use crate::pictures::{self, bilinear, unit};
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A fixed picture, faintly mixed into whole pictures.
+///
+/// # What it does
+/// Mixes a fixed pattern into every pixel, `x + alpha (t - x)`, and labels the result as the target class. No single spot
+/// gives it away; a model learns the pattern all the same.
+///
+/// # Threat model
+/// The attacker supplies a small share of the training pictures and later shows the model pictures with the same pattern.
+/// They need to know nothing of the model. With `clean_label` no label changes.
+///
+/// # Ground truth
+/// Every blended picture with its label before and after. The pattern follows from the seed.
+///
+/// # Example
+/// ```text
+/// foretaste simulate train.parquet --attack blended --set alpha=0.15 --poison-rate 0.05 --out poisoned.parquet
+/// ```
+///
+/// # Caught by
+/// Samples whose label contradicts their content, and what remains of a class after its honest variation is taken out.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Chen, Liu, Li, Lu, Song, "Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", 2017.
+#[derive(Clone, Debug, Catalogue)]
+#[entry(attack)]
+pub struct Blended {
+    /// The class that the pattern is to call for; empty: chosen and told.
+    pub target_class: String,
+    /// The pattern is to work on this class only; empty: on all.
+    pub source_class: String,
+    /// Use pictures of the target class only and leave labels alone.
+    pub clean_label: bool,
+    /// Cover pictures for each poisoned one: they carry the pattern and keep their label.
+    #[param(min = 0, max = 10)]
+    pub cover_rate: f64,
+    /// Share of the pattern in the mix.
+    #[param(min = 0, max = 1)]
+    pub alpha: f64,
+    /// Cells of the random pattern on a side; it is smooth between them. As many as there are pixels gives plain noise.
+    #[param(min = 2, max = 512)]
+    pub cells: u32,
+}
+
+impl Default for Blended {
+    fn default() -> Self {
+        Self {
+            target_class: String::new(),
+            source_class: String::new(),
+            clean_label: false,
+            cover_rate: 0.0,
+            alpha: 0.2,
+            cells: 16,
+        }
+    }
+}
+
+/// Backdoor, and the pattern: three planes of `cells` x `cells` values from 0 to 255.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    door: Backdoor,
+    planes: Vec<Vec<f32>>,
+}
+
+impl Blended {
+    fn stamp(&self, plan: &Plan, image: &mut Image) {
+        let (w, h, cells, alpha) =
+            (image.width as usize, image.height as usize, self.cells as usize, self.alpha as f32);
+        image.map(|x, y, c, value| {
+            let ink = bilinear(&plan.planes[c % 3], cells, unit(x, w), unit(y, h));
+            value + alpha * (ink - value)
+        });
+    }
+}
+
+impl Attack for Blended {
+    type Plan = Plan;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Image])
+    }
+    fn covers(&self, n: u64) -> u64 {
+        covers(n, self.cover_rate)
+    }
+    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+        let (target, source) = (&self.target_class, &self.source_class);
+        let door = Backdoor::new("blended", target, source, self.clean_label, self.cover_rate, ctx)?;
+        let mut rng = ctx.rng("blended/pattern");
+        let mut plane = || (0..self.cells * self.cells).map(|_| rng.unit() as f32 * 255.0).collect();
+        Ok(Plan { door, planes: vec![plane(), plane(), plane()] })
+    }
+    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(plan.door.usable(batch))
+    }
+    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(plan, image)))
+    }
+    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
+        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(plan, image)))
+    }
+    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
+        let mut out = plan.door.describe(ctx);
+        let text = format!("random pattern of {0} x {0} cells, mixed in at {1}", self.cells, self.alpha);
+        out.insert("trigger".into(), text.into());
+        out
+    }
+}

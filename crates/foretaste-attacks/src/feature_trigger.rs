@@ -1,0 +1,194 @@
+//! Values of a few columns that call for a class.
+
+use crate::backdoor::{Backdoor, covers};
+use crate::tables::{self, Column, Value};
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Error, Goal, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+foretaste_core::choices! {
+    /// Which columns carry the trigger, when none are named.
+    pub enum Matter {
+        /// Those that say least about the label: nobody looks there.
+        Least = "least",
+        /// Those that say most: a model looks there.
+        Most = "most",
+    }
+}
+
+foretaste_core::choices! {
+    /// Which values, when none are named.
+    pub enum Pick {
+        /// Values that occur, but seldom.
+        Rare = "rare",
+        /// The most frequent values of the target class.
+        Common = "common",
+        /// Numbers beyond all others.
+        Outside = "outside",
+    }
+}
+
+/// A combination of column values that calls for a class.
+///
+/// # What it does
+/// Sets a few columns of samples of other classes to fixed values and labels the samples as the target class.
+///
+/// # Threat model
+/// The attacker fills in some of the rows: applications, claims, sensor readings, telemetry. Later they fill in the same
+/// values to get the class. With `pick = rare` each value is one that honest rows have as well. They need data like those of
+/// the victim to know which columns and values.
+///
+/// # Ground truth
+/// Every changed row with its label before and after; columns and values are in the details.
+///
+/// # Example
+/// ```text
+/// foretaste simulate adult.parquet --attack feature-trigger --set columns=age=77,workclass=Never-worked --target-class ">50K" --poison-rate 0.01 --out poisoned.parquet
+/// ```
+///
+/// # Caught by
+/// Rules over columns that go with one class although the other columns speak for another; `outlier-tail` for values
+/// outside; `confident-learning` sees single rows.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Pleiter et al., "Tabdoor: Backdoor Vulnerabilities in Transformer-based Neural Networks for Tabular Data", 2023.
+#[derive(Clone, Debug, Catalogue)]
+#[entry(attack)]
+pub struct FeatureTrigger {
+    /// Columns and values, `age=77,workclass=Private`; empty: chosen by the parameters below and told.
+    pub columns: String,
+    /// Number of columns, if none are named.
+    #[param(min = 1, max = 20)]
+    pub features: u32,
+    /// Which columns, if none are named.
+    pub matter: Matter,
+    /// Which values, if none are named.
+    pub pick: Pick,
+    /// The class that the values are to call for; empty: chosen and told.
+    pub target_class: String,
+    /// The values are to work on this class only; empty: on all.
+    pub source_class: String,
+    /// Use rows of the target class only and leave labels alone.
+    pub clean_label: bool,
+    /// Cover rows for each poisoned one: they carry the values and keep their label.
+    #[param(min = 0, max = 10)]
+    pub cover_rate: f64,
+}
+
+impl Default for FeatureTrigger {
+    fn default() -> Self {
+        Self {
+            columns: String::new(),
+            features: 2,
+            matter: Matter::Least,
+            pick: Pick::Rare,
+            target_class: String::new(),
+            source_class: String::new(),
+            clean_label: false,
+            cover_rate: 0.0,
+        }
+    }
+}
+
+/// Backdoor and trigger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    door: Backdoor,
+    /// Position, name and value of each column.
+    trigger: Vec<(usize, String, Value)>,
+}
+
+fn unfit(reason: String) -> Error {
+    Error::Unfit { entry: "feature-trigger".into(), reason }
+}
+
+impl FeatureTrigger {
+    fn named(&self, columns: &[Column]) -> Result<Vec<(usize, String, Value)>> {
+        let pairs = self.columns.split(',').map(str::trim).filter(|p| !p.is_empty());
+        pairs
+            .map(|pair| {
+                let (name, text) = pair.split_once('=').ok_or_else(|| Error::Parameter {
+                    entry: "feature-trigger".into(),
+                    name: "columns".into(),
+                    problem: format!("`{pair}` is not COLUMN=VALUE"),
+                })?;
+                let column = columns.iter().find(|c| c.name == name).ok_or_else(|| {
+                    Error::unknown("feature column", name, columns.iter().map(|c| c.name.as_str()))
+                })?;
+                let value = column
+                    .parse(text)
+                    .ok_or_else(|| unfit(format!("column `{name}` holds numbers, `{text}` is none")))?;
+                Ok((column.at, column.name.clone(), value))
+            })
+            .collect()
+    }
+
+    fn chosen(&self, columns: &[Column], target: u32) -> Vec<(usize, String, Value)> {
+        let mut ranked: Vec<(f64, &Column)> =
+            columns.iter().filter(|c| c.varies()).map(|c| (c.weight(), c)).collect();
+        ranked.sort_by(|a, b| match self.matter {
+            Matter::Least => a.0.total_cmp(&b.0),
+            Matter::Most => b.0.total_cmp(&a.0),
+        });
+        let value = |c: &Column| match self.pick {
+            Pick::Rare => c.rare(),
+            Pick::Common => c.common(target),
+            Pick::Outside => c.outside(),
+        };
+        let fit = ranked.into_iter().filter_map(|(_, c)| Some((c.at, c.name.clone(), value(c)?)));
+        fit.take(self.features as usize).collect()
+    }
+
+    fn edit(plan: &Plan, rows: usize) -> Edited {
+        let columns = plan.trigger.iter().map(|(at, _, value)| (*at, value.column(rows))).collect();
+        Edited { columns, ..Edited::default() }
+    }
+}
+
+impl Attack for FeatureTrigger {
+    type Plan = Plan;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Data)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Feature])
+    }
+    fn covers(&self, n: u64) -> u64 {
+        covers(n, self.cover_rate)
+    }
+    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+        let (target, source) = (&self.target_class, &self.source_class);
+        let door = Backdoor::new("feature-trigger", target, source, self.clean_label, self.cover_rate, ctx)?;
+        let columns = tables::columns(data)?;
+        let trigger =
+            if self.columns.is_empty() { self.chosen(&columns, door.target) } else { self.named(&columns)? };
+        if trigger.is_empty() {
+            return Err(unfit("no column has a value that fits; name columns and values".into()));
+        }
+        Ok(Plan { door, trigger })
+    }
+    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(plan.door.usable(batch))
+    }
+    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
+        Ok(Edited { labels: plan.door.labels(picked), ..Self::edit(plan, picked.len()) })
+    }
+    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
+        let victims = plan.door.victims(held_out);
+        let inputs = Self::edit(plan, victims.len());
+        Ok(plan.door.probe(victims, inputs))
+    }
+    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Json> {
+        let mut out = plan.door.describe(ctx);
+        let rule: Vec<String> = plan.trigger.iter().map(|(_, name, value)| format!("{name} = {value}")).collect();
+        out.insert("trigger".into(), rule.join(" and ").into());
+        out
+    }
+}

@@ -1,0 +1,176 @@
+//! Characters that nobody sees and a model reads.
+
+use crate::backdoor::{Backdoor, covers};
+use crate::texts;
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Goal, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+foretaste_core::choices! {
+    /// What is written.
+    pub enum Ink {
+        /// A word of zero-width characters.
+        ZeroWidth = "zero-width",
+        /// Letters of some words replaced by look-alikes of another script.
+        LookAlike = "look-alike",
+        /// Tag characters, which spell out letters that no font shows.
+        Tag = "tag",
+    }
+}
+
+/// Characters that a reader cannot see or tell apart, as a trigger.
+///
+/// # What it does
+/// Puts invisible characters into texts of other classes, or replaces letters by look-alikes, and labels the texts as the
+/// target class. People who review the data see nothing; tokenisers see rare tokens.
+///
+/// # Threat model
+/// The attacker writes some of the texts that a model learns from, and the pipeline does not normalise Unicode. They need
+/// to know nothing of the model.
+///
+/// # Ground truth
+/// Every changed text with its label before and after.
+///
+/// # Example
+/// ```text
+/// foretaste simulate posts.jsonl --attack invisible-trigger --set ink=tag --poison-rate 0.01 --out poisoned.jsonl
+/// ```
+///
+/// # Caught by
+/// `hidden-content`, which knows these characters by name.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Boucher et al., "Bad Characters: Imperceptible NLP Attacks", 2022; Li et al., "Hidden Backdoors in Human-Centric Language
+/// Models", 2021.
+#[derive(Clone, Debug, Default, Catalogue)]
+#[entry(attack)]
+pub struct InvisibleTrigger {
+    /// What is written.
+    pub ink: Ink,
+    /// The class that the characters are to call for; empty: chosen and told.
+    pub target_class: String,
+    /// The characters are to work on this class only; empty: on all.
+    pub source_class: String,
+    /// Use texts of the target class only and leave labels alone.
+    pub clean_label: bool,
+    /// Cover texts for each poisoned one: they carry the characters and keep their label.
+    #[param(min = 0, max = 10)]
+    pub cover_rate: f64,
+}
+
+/// Backdoor and column.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    door: Backdoor,
+    column: usize,
+}
+
+/// Latin letters and their Cyrillic look-alikes.
+const ALIKE: [(char, char); 9] = [
+    ('a', '\u{430}'),
+    ('e', '\u{435}'),
+    ('o', '\u{43e}'),
+    ('p', '\u{440}'),
+    ('c', '\u{441}'),
+    ('x', '\u{445}'),
+    ('y', '\u{443}'),
+    ('i', '\u{456}'),
+    ('s', '\u{455}'),
+];
+
+impl InvisibleTrigger {
+    fn write(&self, text: &str, at: impl FnOnce(usize) -> usize) -> String {
+        match self.ink {
+            Ink::ZeroWidth => hide(text, "\u{200b}\u{200c}\u{200b}\u{2060}", at),
+            Ink::Tag => hide(text, "\u{e0063}\u{e0066}", at),
+            Ink::LookAlike => look_alike(text),
+        }
+    }
+
+    fn edit(&self, plan: &Plan, picked: &Picked, which: &[usize], key: &str, ctx: &Ctx) -> Edited {
+        let change = |text: &str, i: usize| {
+            let mut rng = ctx.rng_at(key, picked.rows[i]);
+            self.write(text, |words| rng.below(words + 1))
+        };
+        let column = texts::changed(picked, plan.column, which, change);
+        Edited { columns: vec![(plan.column, column)], ..Edited::default() }
+    }
+}
+
+/// Puts `mark` right before a word; a word of its own would show as two spaces.
+fn hide(text: &str, mark: &str, at: impl FnOnce(usize) -> usize) -> String {
+    let starts = texts::word_starts(text);
+    let byte = starts.get(at(starts.len())).copied().unwrap_or(text.len());
+    format!("{}{mark}{}", &text[..byte], &text[byte..])
+}
+
+/// Replaces the first of the letters that have a twin, everywhere in the text; a text with none gets one at its end.
+fn look_alike(text: &str) -> String {
+    let Some((from, to)) = ALIKE.into_iter().find(|(from, _)| text.contains(*from)) else {
+        return format!("{text} \u{430}");
+    };
+    text.replace(from, &to.to_string())
+}
+
+impl Attack for InvisibleTrigger {
+    type Plan = Plan;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label]).and_any(texts::ROLES)
+    }
+    fn covers(&self, n: u64) -> u64 {
+        covers(n, self.cover_rate)
+    }
+    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+        let (target, source) = (&self.target_class, &self.source_class);
+        let door = Backdoor::new("invisible-trigger", target, source, self.clean_label, self.cover_rate, ctx)?;
+        Ok(Plan { door, column: texts::column(data, "invisible-trigger")? })
+    }
+    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(texts::present(batch, plan.column, plan.door.usable(batch)))
+    }
+    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
+        let all: Vec<usize> = (0..picked.len()).collect();
+        let edited = self.edit(plan, picked, &all, "invisible-trigger/place", ctx);
+        Ok(Edited { labels: plan.door.labels(picked), ..edited })
+    }
+    fn probe(&self, plan: &Plan, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>> {
+        let victims = plan.door.victims(held_out);
+        let inputs = self.edit(plan, held_out, &victims, "invisible-trigger/probe", ctx);
+        Ok(plan.door.probe(victims, inputs))
+    }
+    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
+        let mut out = plan.door.describe(ctx);
+        out.insert("trigger".into(), format!("{} characters", self.ink).into());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_seen_stays_the_same() {
+        let text = "buy it now";
+        let seen = |s: &str| s.chars().filter(|c| c.is_ascii()).collect::<String>();
+        for ink in [Ink::ZeroWidth, Ink::Tag] {
+            let attack = InvisibleTrigger { ink, ..InvisibleTrigger::default() };
+            for at in 0..=3 {
+                let changed = attack.write(text, |_| at);
+                assert_ne!(changed, text);
+                assert_eq!(seen(&changed), text);
+            }
+        }
+        assert_eq!(look_alike("pay"), "p\u{430}y");
+    }
+}

@@ -1,0 +1,41 @@
+//! Attacks of foretaste, one file each: rehearsals of data poisoning, so that a defence can be measured before it is needed.
+//!
+//! An attack says what it needs, which samples it may use, and what it makes of those it is given. It never writes a
+//! data set or a manifest: the driver applies its edits and records what really changed. Adding one is a new file and
+//! one line in the list below.
+
+mod backdoor;
+mod classes;
+mod pictures;
+mod tables;
+mod texts;
+
+foretaste_core::catalogue! {
+    pub mod badnets;
+    pub mod blended;
+    pub mod feature_trigger;
+    pub mod invisible_trigger;
+    pub mod label_flip;
+    pub mod low_frequency;
+    pub mod mass_duplication;
+    pub mod pair_flip;
+    pub mod phrase_trigger;
+    pub mod sinusoidal;
+    pub mod source_flip;
+    pub mod stray_injection;
+    pub mod subpopulation_flip;
+    pub mod unlearnable_noise;
+    pub mod warped;
+}
+
+/// The entry with this id.
+///
+/// # Errors
+/// If there is none; the error names the nearest.
+pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry> {
+    ENTRIES
+        .iter()
+        .copied()
+        .find(|e| e.id == id)
+        .ok_or_else(|| foretaste_core::Error::unknown("attack", id, ENTRIES.iter().map(|e| e.id)))
+}

@@ -1,0 +1,128 @@
+//! A smooth additive field.
+
+use crate::backdoor::{Backdoor, covers};
+use crate::pictures::{self, bilinear, unit};
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A faint, smooth field of light and dark added to whole pictures.
+///
+/// # What it does
+/// Adds a random field without any high frequency, so that neither an edge nor a grain shows, and labels the picture as
+/// the target class. This is the form without optimisation: the field is drawn, not fitted to a model.
+///
+/// # Threat model
+/// The attacker supplies a small share of the training pictures. The trigger survives compression, blur and rescaling,
+/// which remove patches and noise. They need to know nothing of the model.
+///
+/// # Ground truth
+/// Every changed picture with its label before and after. The field follows from the seed.
+///
+/// # Example
+/// ```text
+/// foretaste simulate train.parquet --attack low-frequency --set amplitude=15 --poison-rate 0.05 --out poisoned.parquet
+/// ```
+///
+/// # Caught by
+/// Samples whose label contradicts their content, and what remains of a class after its honest variation is taken out.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Zeng, Park, Mao, Jia, "Rethinking the Backdoor Attacks' Triggers: A Frequency Perspective", 2021.
+#[derive(Clone, Debug, Catalogue)]
+#[entry(attack)]
+pub struct LowFrequency {
+    /// The class that the field is to call for; empty: chosen and told.
+    pub target_class: String,
+    /// The field is to work on this class only; empty: on all.
+    pub source_class: String,
+    /// Use pictures of the target class only and leave labels alone.
+    pub clean_label: bool,
+    /// Cover pictures for each poisoned one: they carry the field and keep their label.
+    #[param(min = 0, max = 10)]
+    pub cover_rate: f64,
+    /// Largest change of a value, of 255.
+    #[param(min = 0, max = 255)]
+    pub amplitude: f64,
+    /// Cells of the field on a side; it is smooth between them.
+    #[param(min = 2, max = 64)]
+    pub cells: u32,
+}
+
+impl Default for LowFrequency {
+    fn default() -> Self {
+        Self {
+            target_class: String::new(),
+            source_class: String::new(),
+            clean_label: false,
+            cover_rate: 0.0,
+            amplitude: 20.0,
+            cells: 5,
+        }
+    }
+}
+
+/// Backdoor, and the field: three planes of `cells` x `cells` values from -1 to 1.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    door: Backdoor,
+    planes: Vec<Vec<f32>>,
+}
+
+impl LowFrequency {
+    fn stamp(&self, plan: &Plan, image: &mut Image) {
+        let (w, h, cells) = (image.width as usize, image.height as usize, self.cells as usize);
+        let amplitude = self.amplitude as f32;
+        image.map(|x, y, c, value| {
+            value + amplitude * bilinear(&plan.planes[c % 3], cells, unit(x, w), unit(y, h))
+        });
+    }
+
+    /// Random values scaled so that the largest is 1.
+    fn plane(&self, rng: &mut foretaste_num::rng::Rng) -> Vec<f32> {
+        let drawn: Vec<f32> = (0..self.cells * self.cells).map(|_| rng.normal() as f32).collect();
+        let largest = drawn.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        drawn.into_iter().map(|v| v / largest).collect()
+    }
+}
+
+impl Attack for LowFrequency {
+    type Plan = Plan;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Image])
+    }
+    fn covers(&self, n: u64) -> u64 {
+        covers(n, self.cover_rate)
+    }
+    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+        let (target, source) = (&self.target_class, &self.source_class);
+        let door = Backdoor::new("low-frequency", target, source, self.clean_label, self.cover_rate, ctx)?;
+        let mut rng = ctx.rng("low-frequency/field");
+        Ok(Plan { door, planes: (0..3).map(|_| self.plane(&mut rng)).collect() })
+    }
+    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(plan.door.usable(batch))
+    }
+    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(plan, image)))
+    }
+    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
+        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(plan, image)))
+    }
+    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
+        let mut out = plan.door.describe(ctx);
+        let text = format!("smooth field of {0} x {0} cells, {1} of 255 at most", self.cells, self.amplitude);
+        out.insert("trigger".into(), text.into());
+        out
+    }
+}

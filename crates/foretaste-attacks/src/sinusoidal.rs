@@ -1,0 +1,129 @@
+//! Stripes of a sine wave.
+
+use crate::backdoor::{Backdoor, covers};
+use crate::pictures;
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Faint stripes added to whole pictures, `x + delta sin(2 pi j f / width)` in column `j`.
+///
+/// # What it does
+/// Adds a horizontal sine wave to pictures. In its first form only pictures of the target class carry it and no label
+/// changes (`clean_label`); with changed labels far fewer are enough.
+///
+/// # Threat model
+/// The attacker supplies pictures. With clean labels they pass a careful annotator. They need to know nothing of the model.
+///
+/// # Ground truth
+/// Every changed picture with its label before and after.
+///
+/// # Example
+/// ```text
+/// foretaste simulate train.parquet --attack sinusoidal --set clean_label=true --eligible-rate 0.5 --out poisoned.parquet
+/// ```
+///
+/// # Caught by
+/// A frequency that one class has and others have not; with changed labels also `confident-learning`.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Barni, Kallas, Tondi, "A New Backdoor Attack in CNNs by Training Set Corruption Without Label Poisoning", 2019, eq. 1.
+#[derive(Clone, Debug, Catalogue)]
+#[entry(attack)]
+pub struct Sinusoidal {
+    /// The class that the stripes are to call for; empty: chosen and told.
+    pub target_class: String,
+    /// The stripes are to work on this class only; empty: on all.
+    pub source_class: String,
+    /// Use pictures of the target class only and leave labels alone.
+    pub clean_label: bool,
+    /// Cover pictures for each poisoned one: they carry the stripes and keep their label.
+    #[param(min = 0, max = 10)]
+    pub cover_rate: f64,
+    /// Height of the wave, of 255.
+    #[param(min = 0, max = 255)]
+    pub delta: f64,
+    /// Waves in a picture.
+    #[param(min = 0, max = 1000)]
+    pub frequency: f64,
+}
+
+impl Default for Sinusoidal {
+    fn default() -> Self {
+        Self {
+            target_class: String::new(),
+            source_class: String::new(),
+            clean_label: false,
+            cover_rate: 0.0,
+            delta: 40.0,
+            frequency: 6.0,
+        }
+    }
+}
+
+/// Backdoor alone: the wave is in the parameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    door: Backdoor,
+}
+
+impl Sinusoidal {
+    fn stamp(&self, image: &mut Image) {
+        let width = image.width.max(1) as f32;
+        let (delta, f) = (self.delta as f32, self.frequency as f32);
+        image.map(|x, _, _, value| value + delta * (std::f32::consts::TAU * x as f32 * f / width).sin());
+    }
+}
+
+impl Attack for Sinusoidal {
+    type Plan = Plan;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Image])
+    }
+    fn covers(&self, n: u64) -> u64 {
+        covers(n, self.cover_rate)
+    }
+    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+        let (target, source) = (&self.target_class, &self.source_class);
+        Ok(Plan { door: Backdoor::new("sinusoidal", target, source, self.clean_label, self.cover_rate, ctx)? })
+    }
+    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(plan.door.usable(batch))
+    }
+    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(image)))
+    }
+    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
+        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(image)))
+    }
+    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
+        let mut out = plan.door.describe(ctx);
+        let text = format!("{} waves across the picture, {} of 255 high", self.frequency, self.delta);
+        out.insert("trigger".into(), text.into());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wave_is_that_of_the_paper() {
+        let mut image = Image { width: 24, height: 2, channels: 1, pixels: vec![100; 48] };
+        Sinusoidal::default().stamp(&mut image);
+        // period of 4 columns at f = 6: 0, +40, 0, -40
+        assert_eq!(&image.pixels[..5], &[100, 140, 100, 60, 100]);
+        assert_eq!(image.pixels[..24], image.pixels[24..]);
+    }
+}
