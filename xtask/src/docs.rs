@@ -38,6 +38,9 @@ fn pages(catalogue: &Value) -> Vec<(String, String)> {
     for entry in list(catalogue, "detectors") {
         pages.push((format!("detectors/{}.md", word(entry, "id")), detector(entry)));
     }
+    for entry in list(catalogue, "attacks") {
+        pages.push((format!("attacks/{}.md", word(entry, "id")), detector(entry)));
+    }
     pages.push(("roles.md".to_owned(), roles(catalogue)));
     if !list(catalogue, "formats").is_empty() {
         pages.push(("formats.md".to_owned(), formats(catalogue)));
@@ -56,6 +59,13 @@ fn index(catalogue: &Value) -> String {
     for entry in list(catalogue, "detectors") {
         let (id, title) = (word(entry, "id"), word(entry, "title"));
         let _ = writeln!(out, "- [`{id}`](detectors/{id}.md): {title}");
+    }
+    if !list(catalogue, "attacks").is_empty() {
+        out.push_str("\n## Attacks\n\n");
+    }
+    for entry in list(catalogue, "attacks") {
+        let (id, title) = (word(entry, "id"), word(entry, "title"));
+        let _ = writeln!(out, "- [`{id}`](attacks/{id}.md): {title}");
     }
     out.push_str("\n## Data and output\n\n- [Roles of columns](roles.md)\n");
     if !list(catalogue, "formats").is_empty() {
@@ -87,6 +97,15 @@ fn detector(entry: &Value) -> String {
         let _ = writeln!(out, "- one of: {}", any.join(", "));
     }
     let _ = writeln!(out, "- memory: {}", word(needs, "growth"));
+    let threat = &entry["threat"];
+    if threat.is_object() {
+        out.push_str("\n## Threat\n\n");
+        let says = |key: &str| threat[key].to_string().trim_matches('"').to_owned();
+        let _ = writeln!(out, "- goal: {}", says("goal"));
+        let _ = writeln!(out, "- with its defaults, labels are clean: {}", says("clean-label"));
+        let _ = writeln!(out, "- the attacker knows: {}", says("knowledge"));
+        let _ = writeln!(out, "- {}, {}, {}", says("atlas"), says("owasp"), says("nist"));
+    }
     out.push_str("\n## Parameters\n\n");
     let params = list(entry, "params");
     if params.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::classes;
 use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Entering, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
+    Attack, Batch, Ctx, Edited, Entering, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Threat, Use,
 };
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};

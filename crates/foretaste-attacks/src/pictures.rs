@@ -23,15 +23,15 @@ pub fn stamped(
 /// The poison of an image backdoor.
 pub fn craft(door: &Backdoor, picked: &Picked, stamp: impl Fn(&mut Image, u64, bool) + Sync) -> Edited {
     let all: Vec<usize> = (0..picked.len()).collect();
-    Edited {
-        labels: door.labels(picked),
-        images: Some(stamped(picked, &all, stamp)),
-        ..Edited::default()
-    }
+    Edited { labels: door.labels(picked), images: Some(stamped(picked, &all, stamp)), ..Edited::default() }
 }
 
 /// The probe of an image backdoor.
-pub fn probe(door: &Backdoor, held_out: &Picked, stamp: impl Fn(&mut Image, u64, bool) + Sync) -> Option<Probe> {
+pub fn probe(
+    door: &Backdoor,
+    held_out: &Picked,
+    stamp: impl Fn(&mut Image, u64, bool) + Sync,
+) -> Option<Probe> {
     let victims = door.victims(held_out);
     let images = Some(stamped(held_out, &victims, stamp));
     door.probe(victims, Edited { images, ..Edited::default() })

@@ -5,6 +5,8 @@ mod invariance;
 mod null;
 mod values;
 
+pub use entry::{documented_with, parameters};
+
 use crate::drive::{Outcome, Plan, WHOLE, run};
 use crate::fixture::Fixture;
 use foretaste_core::{AnyDetect, Entry, Error};

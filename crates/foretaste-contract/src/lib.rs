@@ -4,6 +4,7 @@
 //! `tests/laws.rs` asks every law of every entry, so a newcomer is covered without writing a test. Every law has a mutant
 //! ([`mutants`]) that it kills: a law that no broken detector breaks proves nothing.
 
+pub mod attacks;
 pub mod drive;
 pub mod fixture;
 pub mod laws;

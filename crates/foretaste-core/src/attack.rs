@@ -195,9 +195,9 @@ impl Image {
         for (i, value) in self.pixels.iter_mut().enumerate() {
             let (at, c) = (i / channels.max(1), i % channels.max(1));
             if c < colours {
-                *value =
-                    change(at % width.max(1), at / width.max(1), c, f32::from(*value)).round().clamp(0.0, 255.0)
-                        as u8;
+                *value = change(at % width.max(1), at / width.max(1), c, f32::from(*value))
+                    .round()
+                    .clamp(0.0, 255.0) as u8;
             }
         }
     }

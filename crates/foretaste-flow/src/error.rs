@@ -56,3 +56,10 @@ impl Error {
         }
     }
 }
+
+impl From<arrow_schema::ArrowError> for Error {
+    /// Columns that do not fit together: a fault of the data, not of the caller.
+    fn from(e: arrow_schema::ArrowError) -> Self {
+        Self::data(e.to_string(), "")
+    }
+}

@@ -12,6 +12,8 @@ mod memory;
 pub mod recipe;
 pub mod roles;
 pub mod scan;
+pub mod score;
+pub mod simulate;
 mod views;
 
 pub use dataset::Dataset;

@@ -42,6 +42,7 @@ mod parquet;
 pub mod probe;
 mod safetensors;
 mod source;
+mod splice;
 mod tensor;
 
 pub use error::{FormatError, Place, Result};
@@ -51,3 +52,4 @@ pub use input::{Input, Packing};
 pub use options::{Limits, Note, NoteKind, OpenOptions};
 pub use output::{NewFile, writer};
 pub use source::{FileInfo, Located, Source, copy_rows};
+pub use splice::splice_rows;

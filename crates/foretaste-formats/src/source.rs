@@ -64,6 +64,11 @@ impl std::fmt::Debug for Source {
 }
 
 impl Source {
+    /// Each file with its rows as bytes, where its format has them.
+    pub(crate) fn raw_members(&self) -> impl Iterator<Item = (&Path, Option<&dyn crate::format::RawRows>)> {
+        self.members.iter().map(|m| (m.path.as_path(), m.opened.raw()))
+    }
+
     /// Finds the files, their formats and the common schema.
     ///
     /// An input is a path, a pattern (`part-*.csv`), a folder, `-` for standard input, or `file.npz#part`.
@@ -284,7 +289,7 @@ pub fn copy_rows(
 }
 
 /// The last row of a file may lack its line end; another row may follow it in the output.
-fn put_row(out: &mut dyn Write, row: &[u8]) -> std::io::Result<()> {
+pub(crate) fn put_row(out: &mut dyn Write, row: &[u8]) -> std::io::Result<()> {
     out.write_all(row)?;
     if row.ends_with(b"\n") { Ok(()) } else { out.write_all(b"\n") }
 }

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 pub const MANIFEST_SCHEMA: &str = "foretaste.manifest/1";
 
 /// What every manifest says about the data beside it.
-pub const NOTICE: &str = "These data are poisoned on purpose, to test defences. Do not train a model that is used on them.";
+pub const NOTICE: &str =
+    "These data are poisoned on purpose, to test defences. Do not train a model that is used on them.";
 
 /// Ground truth of a poisoned data set: the recipe, and every change by id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +133,10 @@ impl PoisonManifest {
     pub fn parse(text: &str) -> Result<Self, String> {
         let manifest: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
         if manifest.schema != MANIFEST_SCHEMA {
-            return Err(format!("the manifest has the format `{}`, not `{MANIFEST_SCHEMA}`", manifest.schema));
+            return Err(format!(
+                "the manifest has the format `{}`, not `{MANIFEST_SCHEMA}`",
+                manifest.schema
+            ));
         }
         Ok(manifest)
     }

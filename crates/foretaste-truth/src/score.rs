@@ -58,12 +58,16 @@ pub fn score(
     suspicions: Option<&HashMap<SampleId, f64>>,
 ) -> Score {
     let poison: HashSet<&SampleId> = manifest.poison().map(|c| &c.id).collect();
-    let cover: HashSet<&SampleId> =
-        manifest.changes.iter().filter(|c| c.cover).map(|c| &c.id).filter(|id| !poison.contains(id)).collect();
+    let cover: HashSet<&SampleId> = manifest
+        .changes
+        .iter()
+        .filter(|c| c.cover)
+        .map(|c| &c.id)
+        .filter(|id| !poison.contains(id))
+        .collect();
     let true_positives = named.iter().filter(|id| poison.contains(id)).count() as u64;
     let cover_named = named.iter().filter(|id| cover.contains(id)).count() as u64;
-    let unknown =
-        suspicions.map_or(0, |s| named.iter().filter(|id| !s.contains_key(*id)).count()) as u64;
+    let unknown = suspicions.map_or(0, |s| named.iter().filter(|id| !s.contains_key(*id)).count()) as u64;
     let false_positives = (named.len() as u64).saturating_sub(true_positives + cover_named + unknown);
     let (n_poison, n_cover, rows) = (poison.len() as u64, cover.len() as u64, manifest.result.rows);
     let share = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
@@ -72,7 +76,8 @@ pub fn score(
         .iter()
         .enumerate()
         .map(|(k, run)| {
-            let own: HashSet<&SampleId> = manifest.poison().filter(|c| c.attack == k).map(|c| &c.id).collect();
+            let own: HashSet<&SampleId> =
+                manifest.poison().filter(|c| c.attack == k).map(|c| &c.id).collect();
             KindScore {
                 attack: run.attack.clone(),
                 n_poison: own.len() as u64,
@@ -174,7 +179,10 @@ mod tests {
         let ranked = vec![(0.9, true), (0.8, false), (0.7, true), (0.1, false)];
         assert!((average_precision(ranked) - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
         // all tied: the base rate
-        assert!((average_precision(vec![(0.5, true), (0.5, false), (0.5, false), (0.5, false)]) - 0.25).abs() < 1e-12);
+        assert!(
+            (average_precision(vec![(0.5, true), (0.5, false), (0.5, false), (0.5, false)]) - 0.25).abs()
+                < 1e-12
+        );
         assert_eq!(average_precision(vec![]), 0.0);
     }
 

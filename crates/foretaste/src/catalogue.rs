@@ -4,16 +4,15 @@ use anstream::println;
 use anstyle::Style;
 use clap::{Args, ValueEnum};
 use foretaste_core::{Entry, Kind, Role};
-use foretaste_detectors::{ENTRIES, entry};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 const BOLD: Style = Style::new().bold();
 
-/// What a detector or finding is, how it works, and what it cannot see.
+/// What a detector, attack or finding is, how it works, and what it cannot see.
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// Id of a detector or kind of finding, or the beginning of one.
+    /// Id of a detector, attack or kind of finding, or the beginning of one.
     name: String,
     /// Print Markdown.
     #[arg(long)]
@@ -35,6 +34,8 @@ pub struct ListArgs {
 enum What {
     /// Detectors, with their parameters in JSON.
     Detectors,
+    /// Attacks, with their parameters in JSON.
+    Attacks,
     /// Kinds of findings.
     Findings,
     /// File formats.
@@ -48,18 +49,18 @@ enum What {
 /// Runs `explain`.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     if let Some(kind) = Kind::ALL.into_iter().find(|k| k.word() == args.name)
-        && !ENTRIES.iter().any(|e| e.id == args.name)
+        && !entries().any(|e| e.id == args.name)
     {
         explain_kind(kind);
         return Ok(ExitCode::SUCCESS);
     }
-    let exact = ENTRIES.iter().filter(|e| e.id == args.name).copied();
-    let mut found: Vec<&Entry> = exact.collect();
+    let mut found: Vec<&Entry> = entries().filter(|e| e.id == args.name).collect();
     if found.is_empty() {
-        found = ENTRIES.iter().filter(|e| e.id.starts_with(&args.name)).copied().collect();
+        found = entries().filter(|e| e.id.starts_with(&args.name)).collect();
     }
     if found.is_empty() {
-        found = vec![entry(&args.name)?];
+        let known = entries().map(|e| e.id);
+        return Err(foretaste_core::Error::unknown("detector, attack or finding", &args.name, known).into());
     }
     for (i, e) in found.iter().enumerate() {
         if i > 0 {
@@ -68,6 +69,11 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         if args.markdown { println!("{}", markdown(e)) } else { plain(e) }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that has a page.
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    foretaste_detectors::ENTRIES.iter().chain(foretaste_attacks::ENTRIES).copied()
 }
 
 fn explain_kind(kind: Kind) {
@@ -91,7 +97,8 @@ fn plain(e: &Entry) {
     }
     let defaults = (e.defaults)();
     if !e.params.is_empty() {
-        println!("\n{BOLD}Parameters{BOLD:#}  (--set {}.NAME=VALUE)", e.id);
+        let flag = if e.kind() == "detector" { format!("{}.NAME=VALUE", e.id) } else { "NAME=VALUE".into() };
+        println!("\n{BOLD}Parameters{BOLD:#}  (--set {flag})");
     }
     for p in e.params {
         let default = defaults.get(p.name).map(Value::to_string).unwrap_or_default();
@@ -119,10 +126,15 @@ fn markdown(e: &Entry) -> String {
     out
 }
 
+fn listed(entries: &[&Entry]) -> Vec<(String, String, Value)> {
+    entries.iter().map(|e| (e.id.into(), e.title.into(), e.schema())).collect()
+}
+
 /// Runs `list`.
 pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let rows: Vec<(String, String, Value)> = match args.what {
-        What::Detectors => ENTRIES.iter().map(|e| (e.id.into(), e.title.into(), e.schema())).collect(),
+        What::Detectors => listed(foretaste_detectors::ENTRIES),
+        What::Attacks => listed(foretaste_attacks::ENTRIES),
         What::Findings => {
             Kind::ALL.iter().map(|k| (k.word().into(), k.meaning().into(), json!(k.taxonomy()))).collect()
         }

@@ -7,6 +7,8 @@ mod clean;
 mod errors;
 mod progress;
 mod scan;
+mod score;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,9 +30,13 @@ enum Verb {
     Scan(Box<scan::Args>),
     /// Split a data set into kept and quarantined rows by the findings of a scan.
     Clean(clean::Args),
-    /// What a detector or finding is, how it works, and what it cannot see.
+    /// Poison a copy of a data set on purpose, and write down exactly what was done.
+    Simulate(Box<simulate::Args>),
+    /// Compare findings, or any list of samples, with the truth of a simulation.
+    Score(score::Args),
+    /// What a detector, attack or finding is, how it works, and what it cannot see.
     Explain(catalogue::ExplainArgs),
-    /// What there is: detectors, formats, roles, or the schema of the report.
+    /// What there is: detectors, attacks, formats, roles, or the schema of the report.
     List(catalogue::ListArgs),
 }
 
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Scan(args) => scan::run(&args),
         Verb::Clean(args) => clean::run(&args),
+        Verb::Simulate(args) => simulate::run(&args),
+        Verb::Score(args) => score::run(&args),
         Verb::Explain(args) => catalogue::explain(&args),
         Verb::List(args) => catalogue::list(&args),
     };

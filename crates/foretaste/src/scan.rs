@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use foretaste_core::{DetectorStatus, Report, Role, SampleRow, Severity};
 use foretaste_flow::{Error, Recipe, Scanned};
+use foretaste_formats::OpenOptions;
 use foretaste_report::{Render, renders};
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -88,10 +89,22 @@ pub struct Reading {
     pub no_header: bool,
 }
 
+impl Reading {
+    /// The same as options of the readers.
+    pub fn options(&self) -> OpenOptions {
+        OpenOptions {
+            format: self.format.clone(),
+            delimiter: self.delimiter.as_ref().and_then(|d| d.bytes().next()),
+            has_header: self.no_header.then_some(false),
+            ..OpenOptions::default()
+        }
+    }
+}
+
 /// What columns mean. What is not given is inferred and printed.
 #[derive(ClapArgs)]
 #[command(next_help_heading = "Columns")]
-struct Columns {
+pub struct Columns {
     /// The class to be learned.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
@@ -155,7 +168,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn put(&self, recipe: &mut Recipe) -> anyhow::Result<()> {
+    /// Adds the roles that were given by flags; they go before those that are there.
+    pub fn put(&self, roles: &mut BTreeMap<String, Role>) -> anyhow::Result<()> {
         let one = |c: &Option<String>| c.iter().cloned().collect::<Vec<_>>();
         let given = [
             (one(&self.label), Role::Label),
@@ -195,8 +209,7 @@ impl Columns {
             })?;
             give(name.to_owned(), role.parse::<Role>()?)?;
         }
-        // A flag goes before the recipe's file.
-        recipe.roles.extend(by_flag);
+        roles.extend(by_flag);
         Ok(())
     }
 }
@@ -238,7 +251,8 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
     if !args.inputs.is_empty() {
         recipe.inputs.clone_from(&args.inputs);
     }
-    args.columns.put(&mut recipe)?;
+    // a flag goes before the recipe's file
+    args.columns.put(&mut recipe.roles)?;
     let keep = |given: &Option<String>, field: &mut Option<String>| {
         if given.is_some() {
             field.clone_from(given)
@@ -275,7 +289,8 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
     Ok(recipe)
 }
 
-fn rayon_threads(n: usize) -> anyhow::Result<()> {
+/// Limits the number of threads.
+pub fn rayon_threads(n: usize) -> anyhow::Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot start that many threads")
 }
 
@@ -317,7 +332,8 @@ fn next(args: &Args, report: &Report) -> Option<String> {
     }
 }
 
-fn quote(s: &str) -> String {
+/// A word for the shell.
+pub fn quote(s: &str) -> String {
     let plain = s.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
     if plain { s.to_owned() } else { format!("'{}'", s.replace('\'', "'\\''")) }
 }

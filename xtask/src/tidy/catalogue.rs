@@ -1,19 +1,34 @@
-//! A detector that nobody can find is no detector: it is listed, named after its file, and documented.
+//! A detector or attack that nobody can find is none: it is listed, named after its file, and documented.
 
 use super::{Problem, Tree};
-
-const SRC: &str = "crates/foretaste-detectors/src/";
 
 /// Headings of a detector's comment, in this order.
 pub const HEADINGS: &[&str] =
     &["What it finds", "How it works", "Threat model", "Cost", "Blind spots", "Example", "References"];
 
-/// Checks the files of the detectors.
+/// Headings of an attack's comment, in this order.
+pub const ATTACK_HEADINGS: &[&str] = &[
+    "What it does",
+    "Threat model",
+    "Ground truth",
+    "Example",
+    "Caught by",
+    "Responsible use",
+    "References",
+];
+
+/// Checks the files of the detectors and attacks.
 pub fn check(tree: &Tree) -> Vec<Problem> {
-    let list = tree.get(&format!("{SRC}lib.rs")).unwrap_or_default();
+    let mut problems = folder(tree, "crates/foretaste-detectors/src/", HEADINGS);
+    problems.extend(folder(tree, "crates/foretaste-attacks/src/", ATTACK_HEADINGS));
+    problems
+}
+
+fn folder(tree: &Tree, src: &str, headings: &[&str]) -> Vec<Problem> {
+    let list = tree.get(&format!("{src}lib.rs")).unwrap_or_default();
     let mut problems = vec![];
-    for (path, text) in tree.below(SRC, ".rs") {
-        let Some(stem) = path.strip_prefix(SRC).and_then(|p| p.strip_suffix(".rs")) else { continue };
+    for (path, text) in tree.below(src, ".rs") {
+        let Some(stem) = path.strip_prefix(src).and_then(|p| p.strip_suffix(".rs")) else { continue };
         // `x/part.rs` belongs to `x.rs`
         if stem == "lib" || stem.contains('/') {
             continue;
@@ -22,11 +37,11 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
         let listed = lists(list, stem, entry.is_some());
         match entry {
             _ if !listed => {
-                let remedy = format!("add `pub mod {stem};` to `catalogue!` in {SRC}lib.rs");
+                let remedy = format!("add `pub mod {stem};` to `catalogue!` in {src}lib.rs");
                 problems.push(Problem::new(path, "is not in the catalogue's list", remedy));
             }
             None => {}
-            Some(entry) => problems.extend(entry.problems(path, stem)),
+            Some(entry) => problems.extend(entry.problems(path, stem, headings)),
         }
     }
     problems
@@ -59,7 +74,7 @@ impl Entry {
         Some(Self { line: at + 1, id: given.map_or_else(|| kebab(&name), str::to_owned), doc })
     }
 
-    fn problems(&self, path: &str, stem: &str) -> Vec<Problem> {
+    fn problems(&self, path: &str, stem: &str, headings: &[&str]) -> Vec<Problem> {
         let place = format!("{path}:{}", self.line);
         let mut problems = vec![];
         if !self.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
@@ -70,7 +85,7 @@ impl Entry {
             problems.push(Problem::new(&place, what, format!("name the struct after the file: `{stem}`")));
         }
         let found: Vec<&str> = self.doc.iter().filter_map(|l| l.strip_prefix("# ")).map(str::trim).collect();
-        for heading in HEADINGS.iter().filter(|h| !found.contains(*h)) {
+        for heading in headings.iter().filter(|h| !found.contains(*h)) {
             let what = format!("the comment has no heading `# {heading}`");
             problems.push(Problem::new(&place, what, "add it; the comment is the reference page"));
         }

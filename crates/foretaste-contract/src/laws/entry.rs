@@ -1,7 +1,7 @@
 //! What the catalogue needs of an entry.
 
 use super::Verdict;
-use foretaste_core::{Entry, Param};
+use foretaste_core::{Entry, Make, Param};
 use serde_json::{Map, Value};
 
 /// Headings of a detector's comment.
@@ -9,6 +9,14 @@ pub const HEADINGS: [&str; 7] =
     ["What it finds", "How it works", "Threat model", "Cost", "Blind spots", "Example", "References"];
 
 pub fn documented(entry: &Entry) -> Verdict {
+    documented_with(entry, &HEADINGS)
+}
+
+/// The comment has a title and these headings, each with a text; the id is in kebab case; every parameter has a comment.
+///
+/// # Errors
+/// What is missing.
+pub fn documented_with(entry: &Entry, headings: &[&str]) -> Verdict {
     if entry.title.is_empty() || entry.title.len() > 120 || entry.title.starts_with('#') {
         return Err(format!(
             "the first line of its comment is no title of at most 120 letters: `{}`",
@@ -19,7 +27,7 @@ pub fn documented(entry: &Entry) -> Verdict {
     if !entry.id.chars().all(kebab) || entry.id.starts_with('-') {
         return Err(format!("the id `{}` is not in kebab case", entry.id));
     }
-    for heading in HEADINGS {
+    for heading in headings {
         if entry.section(heading).is_none_or(str::is_empty) {
             return Err(format!("its comment has no text under `# {heading}`"));
         }
@@ -30,10 +38,22 @@ pub fn documented(entry: &Entry) -> Verdict {
     }
 }
 
+/// Makes the entry, whatever it is; the thing itself is not wanted.
+fn make(entry: &Entry, params: &Map<String, Value>) -> Result<(), foretaste_core::Error> {
+    match entry.make {
+        Make::Detector(_) => entry.detector(params).map(drop),
+        Make::Attack(_) => entry.attack(params).map(drop),
+    }
+}
+
+/// Defaults are within bounds and in the schema; wrong values and unknown names are refused.
+///
+/// # Errors
+/// The parameter that breaks it.
 pub fn parameters(entry: &Entry) -> Verdict {
     let defaults = (entry.defaults)();
     let schema = entry.schema();
-    entry.detector(&defaults).map_err(|e| format!("refuses its own defaults: {e}"))?;
+    make(entry, &defaults).map_err(|e| format!("refuses its own defaults: {e}"))?;
     for p in entry.params {
         let default = defaults.get(p.name).ok_or_else(|| format!("parameter `{}` has no default", p.name))?;
         if schema["properties"][p.name]["default"] != *default {
@@ -43,17 +63,16 @@ pub fn parameters(entry: &Entry) -> Verdict {
             return Err(format!("the default of `{}` is none of its choices", p.name));
         }
         for value in wrong_values(p) {
-            if entry.detector(&one(p.name, value.clone())).is_ok() {
+            if make(entry, &one(p.name, value.clone())).is_ok() {
                 return Err(format!("takes `{value}` for `{}`", p.name));
             }
         }
         for choice in p.choices {
-            entry
-                .detector(&one(p.name, (*choice).into()))
+            make(entry, &one(p.name, (*choice).into()))
                 .map_err(|e| format!("refuses its choice `{choice}`: {e}"))?;
         }
     }
-    if entry.detector(&one("no-such-parameter", Value::from(1))).is_ok() {
+    if make(entry, &one("no-such-parameter", Value::from(1))).is_ok() {
         return Err("takes a parameter that it does not have".into());
     }
     Ok(())
