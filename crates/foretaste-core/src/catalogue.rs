@@ -1,11 +1,12 @@
 //! The catalogue: a documented parameter struct *is* an entry.
 //!
-//! `#[derive(Catalogue)]` (crate `foretaste-macros`) on the struct of a detector or attack makes a `pub static ENTRY` of its module.
+//! `#[derive(Catalogue)]` (crate `foretaste-macros`) on the struct of a detector, attack or victim makes a `pub static ENTRY` of its module.
 //! CLI, TOML, JSON schema, reference page, `explain` and the contract tests read nothing else.
 
 use crate::attack::AnyAttack;
 use crate::detect::AnyDetect;
 use crate::error::{Error, Result};
+use crate::victim::AnyVictim;
 use serde_json::{Map, Value};
 
 /// The value of a parameter, as JSON.
@@ -34,6 +35,9 @@ pub type MakeDetector = fn(&Map<String, Value>) -> Result<Box<dyn AnyDetect>>;
 /// Makes an attack from parameters given by name, over the defaults.
 pub type MakeAttack = fn(&Map<String, Value>) -> Result<Box<dyn AnyAttack>>;
 
+/// Makes a victim from parameters given by name, over the defaults.
+pub type MakeVictim = fn(&Map<String, Value>) -> Result<Box<dyn AnyVictim>>;
+
 /// How an entry is made from parameters.
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
@@ -41,6 +45,8 @@ pub enum Make {
     Detector(MakeDetector),
     /// An attack.
     Attack(MakeAttack),
+    /// A victim.
+    Victim(MakeVictim),
 }
 
 /// One thing that foretaste offers.
@@ -66,22 +72,33 @@ impl Entry {
     /// Makes the detector with these parameters over the defaults.
     ///
     /// # Errors
-    /// If a name is unknown or a value is out of its bounds.
+    /// If it is no detector, a name is unknown or a value is out of its bounds.
     pub fn detector(&self, params: &Map<String, Value>) -> Result<Box<dyn AnyDetect>> {
         match self.make {
             Make::Detector(make) => make(params),
-            Make::Attack(_) => Err(Error::unknown("detector", self.id, [])),
+            _ => Err(Error::unknown("detector", self.id, [])),
         }
     }
 
     /// Makes the attack with these parameters over the defaults.
     ///
     /// # Errors
-    /// If a name is unknown or a value is out of its bounds.
+    /// If it is no attack, a name is unknown or a value is out of its bounds.
     pub fn attack(&self, params: &Map<String, Value>) -> Result<Box<dyn AnyAttack>> {
         match self.make {
             Make::Attack(make) => make(params),
-            Make::Detector(_) => Err(Error::unknown("attack", self.id, [])),
+            _ => Err(Error::unknown("attack", self.id, [])),
+        }
+    }
+
+    /// Makes the victim with these parameters over the defaults.
+    ///
+    /// # Errors
+    /// If it is no victim, a name is unknown or a value is out of its bounds.
+    pub fn victim(&self, params: &Map<String, Value>) -> Result<Box<dyn AnyVictim>> {
+        match self.make {
+            Make::Victim(make) => make(params),
+            _ => Err(Error::unknown("victim", self.id, [])),
         }
     }
 
@@ -91,6 +108,7 @@ impl Entry {
         match self.make {
             Make::Detector(_) => "detector",
             Make::Attack(_) => "attack",
+            Make::Victim(_) => "victim",
         }
     }
 

@@ -18,6 +18,7 @@ mod report;
 mod role;
 mod sample;
 mod strings;
+mod victim;
 
 pub use attack::{
     AnyAttack, Attack, Budget, Edited, Entering, Goal, Image, Knowledge, Picked, Pool, Probe, Threat, Use,
@@ -39,3 +40,4 @@ pub use report::{
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
 pub use strings::{Strings, numbers};
+pub use victim::{AnyVictim, Victim, boxed_victim};

@@ -10,7 +10,7 @@ use syn::{
 /// Emits `pub static ENTRY: Entry` for the struct, and its `Parameters`.
 ///
 /// The id is the struct's name in kebab case, unless `#[entry(id = "...")]` gives another. The struct is a detector, unless
-/// `#[entry(attack)]` says that it is an attack. Each field is a parameter: its
+/// `#[entry(attack)]` or `#[entry(victim)]` says otherwise. Each field is a parameter: its
 /// comment is the documentation, `#[param(min = 1, max = 100)]` its bounds, `Default` its default.
 ///
 /// ```text
@@ -35,16 +35,15 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
         return Err(syn::Error::new(input.span(), "an entry needs a comment: it is the reference page"));
     }
     let title = doc.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned();
-    let (id, is_attack) = entry_options(input)?;
-    let make = if is_attack {
-        quote! { ::foretaste_core::Make::Attack(|params| {
-            ::std::result::Result::Ok(::foretaste_core::boxed_attack(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
-        }) }
-    } else {
-        quote! { ::foretaste_core::Make::Detector(|params| {
-            ::std::result::Result::Ok(::foretaste_core::boxed(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
-        }) }
+    let (id, kind) = entry_options(input)?;
+    let (variant, boxed) = match kind {
+        Kind::Detector => (quote!(Detector), quote!(boxed)),
+        Kind::Attack => (quote!(Attack), quote!(boxed_attack)),
+        Kind::Victim => (quote!(Victim), quote!(boxed_victim)),
     };
+    let make = quote! { ::foretaste_core::Make::#variant(|params| {
+        ::std::result::Result::Ok(::foretaste_core::#boxed(#id, <#name as ::foretaste_core::Parameters>::with(params)?))
+    }) };
     let Data::Struct(data) = &input.data else {
         return Err(syn::Error::new(input.span(), "an entry is a struct"));
     };
@@ -101,24 +100,32 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     })
 }
 
-/// The id, and whether it is an attack.
-fn entry_options(input: &DeriveInput) -> syn::Result<(String, bool)> {
+/// What an entry is.
+enum Kind {
+    Detector,
+    Attack,
+    Victim,
+}
+
+/// The id, and what the entry is.
+fn entry_options(input: &DeriveInput) -> syn::Result<(String, Kind)> {
     let mut id = kebab(&input.ident.to_string());
-    let mut is_attack = false;
+    let mut kind = Kind::Detector;
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("entry")) {
         attr.parse_nested_meta(|meta| {
             if meta.path.is_ident("attack") {
-                is_attack = true;
-                return Ok(());
+                kind = Kind::Attack;
+            } else if meta.path.is_ident("victim") {
+                kind = Kind::Victim;
+            } else if meta.path.is_ident("id") {
+                id = meta.value()?.parse::<syn::LitStr>()?.value();
+            } else {
+                return Err(meta.error("only `id`, `attack` and `victim` are known here"));
             }
-            if !meta.path.is_ident("id") {
-                return Err(meta.error("only `id` and `attack` are known here"));
-            }
-            id = meta.value()?.parse::<syn::LitStr>()?.value();
             Ok(())
         })?;
     }
-    Ok((id, is_attack))
+    Ok((id, kind))
 }
 
 fn bounds(attrs: &[Attribute]) -> syn::Result<(Tokens, Tokens)> {

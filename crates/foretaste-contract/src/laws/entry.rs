@@ -43,6 +43,7 @@ fn make(entry: &Entry, params: &Map<String, Value>) -> Result<(), foretaste_core
     match entry.make {
         Make::Detector(_) => entry.detector(params).map(drop),
         Make::Attack(_) => entry.attack(params).map(drop),
+        Make::Victim(_) => entry.victim(params).map(drop),
     }
 }
 
