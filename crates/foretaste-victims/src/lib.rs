@@ -2,10 +2,16 @@
 //!
 //! Each modality has one file that turns its samples into [`Features`]; [`surrogate`] trains on them out of
 //! fold, and [`committee`] adds the neighbours' vote and the calibration that makes the result a null.
-//! Plain slices only: no files, no column formats.
+//! Those take plain slices. Victims, models that a trial trains, are catalogue entries over [`encode`].
+
+foretaste_core::catalogue! {
+    pub mod nearest_neighbours;
+    pub mod softmax_regression;
+}
 
 pub mod committee;
 pub mod embedding;
+pub mod encode;
 pub mod image;
 pub mod table;
 pub mod text;
