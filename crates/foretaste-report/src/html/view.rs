@@ -39,7 +39,8 @@ pub struct View {
     pub detectors: Vec<DetectorView>,
     pub notes: Vec<Spans>,
     pub command: String,
-    pub clean: String,
+    /// What to do and the command for it, if there is something to do.
+    pub clean: Option<(&'static str, String)>,
     pub seed: u64,
     pub fdr: String,
 }
@@ -185,7 +186,7 @@ impl View {
             detectors: report.detectors.iter().map(detector).collect(),
             notes: report.notes.iter().map(|n| words::spans(n)).collect(),
             command: visible(&words::command(&report.run.command)),
-            clean: visible(&words::clean_command(report)),
+            clean: words::clean_command(report).map(|(why, c)| (why, visible(&c))),
             seed: report.run.seed,
             fdr: words::percent(report.run.fdr),
         }
@@ -228,7 +229,7 @@ fn classes(report: &Report) -> Vec<ClassView> {
         .map(|k| ClassView {
             name: short(&k.name, 40),
             rows: words::count(k.rows),
-            share: words::percent(words::share(k.rows, rows)),
+            share: words::percent_even(words::share(k.rows, rows)),
             width: css_percent(words::share(k.rows, top)),
         })
         .collect()
