@@ -108,6 +108,7 @@ struct Detail {
     files: usize,
     columns: usize,
     findings: usize,
+    /// Reasons and examples of a finding; the first finding gets one more of each.
     whys: usize,
     examples: usize,
     /// Findings named in one line each, after those shown in full.
@@ -145,11 +146,11 @@ impl Detail {
             files: 3,
             columns: 5,
             findings: 6,
-            whys: 1,
+            whys: 2,
             examples: 2,
             named: 4,
-            skipped: 4,
-            notes: 3,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -159,8 +160,8 @@ impl Detail {
             whys: 1,
             examples: 2,
             named: 3,
-            skipped: 2,
-            notes: 2,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -170,8 +171,8 @@ impl Detail {
             whys: 1,
             examples: 1,
             named: 4,
-            skipped: 2,
-            notes: 2,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -351,9 +352,14 @@ impl Screen<'_> {
     fn findings(&mut self) {
         let report = self.report;
         let full = self.detail.findings.min(report.findings.len());
-        for f in &report.findings[..full] {
+        let detail = self.detail;
+        for (i, f) in report.findings[..full].iter().enumerate() {
             self.blank();
+            let more = usize::from(i == 0);
+            self.detail.whys = detail.whys.saturating_add(more);
+            self.detail.examples = detail.examples.saturating_add(more);
             self.finding(f);
+            self.detail = detail;
         }
         let rest = &report.findings[full..];
         if !rest.is_empty() {
@@ -486,11 +492,10 @@ impl Screen<'_> {
         self.blank();
         let folder = words::report_folder(self.report);
         if let Some(folder) = &folder {
-            self.put([
-                plain("Open "),
-                (STRONG, visible(&format!("{folder}/report.html"))),
-                plain(" in a browser for every finding with examples, plots and the table of samples."),
-            ]);
+            self.put([plain(
+                "All of it, with examples, plots and the table of samples; open it in a browser:",
+            )]);
+            self.command(&words::quote(&format!("{folder}/report.html")));
         }
         let clean = words::clean_command(self.report);
         match (&self.text.next, clean) {

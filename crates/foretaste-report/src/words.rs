@@ -161,7 +161,7 @@ pub fn report_folder(report: &Report) -> Option<String> {
     told.get(at + 1).map(|dir| if dir.len() > 1 { dir.trim_end_matches('/') } else { dir }.to_owned())
 }
 
-/// How many of a group stand under each label: `ham 3, spam 1`, or just the label if all agree.
+/// How many of a group stand under each label: `3× ham, 1× spam`, or just the label if all agree.
 pub fn label_counts(members: &[&Member]) -> String {
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
     for m in members {
@@ -173,7 +173,7 @@ pub fn label_counts(members: &[&Member]) -> String {
     by.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     match by[..] {
         [(only, _)] => visible(only),
-        _ => by.iter().map(|(l, n)| format!("{} {n}", visible(l))).collect::<Vec<_>>().join(", "),
+        _ => by.iter().map(|(l, n)| format!("{}× {}", count(*n), visible(l))).collect::<Vec<_>>().join(", "),
     }
 }
 
