@@ -272,6 +272,15 @@ pub struct Finding {
     pub tables: Vec<Table>,
 }
 
+impl Finding {
+    /// True if its members are to be looked at one by one. A skew is a statement about a whole origin: its members are
+    /// listed, but none of them is suspected for itself.
+    #[must_use]
+    pub fn asks_for_review(&self) -> bool {
+        self.kind != Kind::SourceSkew
+    }
+}
+
 /// An action: which rows go and which stay. Kept + quarantined = the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {

@@ -1,5 +1,7 @@
 //! Shows a few members of each finding in full: cells, the bytes worth looking at, thumbnails.
 
+mod odd;
+
 use crate::dataset::Dataset;
 use crate::decide::Claim;
 use crate::error::Result;
@@ -7,7 +9,8 @@ use arrow_array::ArrayRef;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::Field;
 use base64::Engine;
-use foretaste_core::{Batch, Cell, Example, Finding, Kind, Mark, Role, Strings, numbers};
+use foretaste_core::{Batch, Cell, Example, Finding, Kind, Mark, Member, Role, Strings};
+use odd::{Odd, Shares};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Examples shown per finding.
@@ -22,27 +25,47 @@ const THUMBNAIL: u32 = 96;
 /// # Errors
 /// If a file cannot be read.
 pub fn fill(claims: &mut [Claim], dataset: &Dataset) -> Result<()> {
-    let picked: Vec<Vec<usize>> = claims.iter().map(|c| pick(&c.finding)).collect();
+    let picked: Vec<Vec<usize>> = claims.iter().map(pick).collect();
     let wanted: BTreeSet<u64> =
         claims.iter().zip(&picked).flat_map(|(c, p)| p.iter().map(|&m| c.finding.members[m].row)).collect();
     let rows = collect(dataset, &wanted)?;
-    let bounds = Bounds::new(dataset, claims.iter().any(|c| c.finding.kind == Kind::Outlier))?;
+    let explained: BTreeMap<u64, Batch> = claims
+        .iter()
+        .zip(&picked)
+        .filter(|(c, _)| matches!(c.finding.kind, Kind::Outlier | Kind::LabelError))
+        .flat_map(|(c, p)| p.iter().map(|&m| c.finding.members[m].row))
+        .filter_map(|row| Some((row, rows.get(&row)?.clone())))
+        .collect();
+    let shares = Shares::new(dataset, &explained)?;
     for (claim, picked) in claims.iter_mut().zip(picked) {
         let marks = by_row(&claim.marks);
         let examples = picked.iter().filter_map(|&m| {
             let row = claim.finding.members[m].row;
             let batch = rows.get(&row)?;
-            Some(example(&claim.finding, m, batch, marks.get(&row).map_or(&[], Vec::as_slice), &bounds))
+            Some(example(&claim.finding, m, batch, marks.get(&row).map_or(&[], Vec::as_slice), &shares))
         });
         claim.finding.examples = examples.collect();
     }
     Ok(())
 }
 
-/// The most suspicious members; of duplicates the first members of the largest groups.
-fn pick(f: &Finding) -> Vec<usize> {
+/// The most suspicious members, but no more than a third of one sort while there are others; of duplicates the first
+/// members of the largest groups.
+fn pick(claim: &Claim) -> Vec<usize> {
+    let f = &claim.finding;
     if f.groups.is_empty() {
-        return (0..f.members.len().min(SHOWN)).collect();
+        let note: BTreeMap<u64, &str> = claim.marks.iter().rev().map(|m| (m.row, m.note.as_str())).collect();
+        let sort = |m: &Member| (m.given.clone(), m.expected.clone(), note.get(&m.row).copied());
+        let mut seen = BTreeMap::new();
+        let (mut first, mut later) = (vec![], vec![]);
+        for (i, m) in f.members.iter().enumerate() {
+            let n = seen.entry(sort(m)).or_insert(0usize);
+            *n += 1;
+            if *n <= SHOWN / 3 { first.push(i) } else { later.push(i) }
+        }
+        let mut out: Vec<usize> = first.into_iter().chain(later).take(SHOWN).collect();
+        out.sort_unstable();
+        return out;
     }
     f.groups.iter().take(SHOWN / 3).flat_map(|g| g.iter().take(3).map(|&m| m as usize)).collect()
 }
@@ -70,41 +93,20 @@ fn collect(dataset: &Dataset, wanted: &BTreeSet<u64>) -> Result<BTreeMap<u64, Ba
     Ok(out)
 }
 
-/// The 0.1 % and 99.9 % points of the number columns, to mark odd cells.
-struct Bounds(BTreeMap<String, (f64, f64)>);
-
-impl Bounds {
-    fn new(dataset: &Dataset, needed: bool) -> Result<Self> {
-        let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        if needed {
-            for batch in dataset.batches()? {
-                let batch = batch?;
-                for (name, column) in batch.columns(|r| r == Role::Feature) {
-                    if let Some(v) = numbers(column) {
-                        values
-                            .entry(name.to_owned())
-                            .or_default()
-                            .extend(v.into_iter().filter(|v| v.is_finite()));
-                    }
-                }
-            }
-        }
-        let bounds = values.into_iter().filter_map(|(name, mut v)| {
-            v.sort_by(f64::total_cmp);
-            let at = |q: f64| v.get(((v.len() as f64 - 1.0) * q) as usize).copied();
-            Some((name, (at(0.001)?, at(0.999)?)))
-        });
-        Ok(Self(bounds.collect()))
-    }
-
-    fn odd(&self, name: &str, column: &ArrayRef) -> bool {
-        let Some((low, high)) = self.0.get(name) else { return false };
-        numbers(column).and_then(|v| v.first().copied()).is_some_and(|v| v < *low || v > *high)
+/// The cells of a member that speak against it, by the kind of its finding.
+fn odd_cells(f: &Finding, member: usize, row: &Batch, shares: &Shares) -> Vec<Odd> {
+    let m = &f.members[member];
+    match (f.kind, &m.given, &m.expected) {
+        (Kind::LabelError, Some(given), Some(expected)) => shares.contradicting(row, given, expected),
+        (Kind::Outlier, ..) => shares.extreme(row),
+        _ => vec![],
     }
 }
 
-fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], bounds: &Bounds) -> Example {
+fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], shares: &Shares) -> Example {
     let m = &f.members[member];
+    let odd = odd_cells(f, member, batch, shares);
+    let marks: Vec<Mark> = marks.iter().cloned().chain(odd.iter().map(|o| o.mark(m.row))).collect();
     let mut cells = vec![];
     let mut thumbnail = None;
     let schema = batch.records.schema();
@@ -114,22 +116,38 @@ fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], bounds: &B
             Role::Image => thumbnail = thumbnail.or_else(|| picture(field, column)),
             Role::Embedding | Role::Prob => {}
             role => {
-                let mut cell = cell(field, column, *role, marks);
+                let mut cell = cell(field, column, *role, &marks);
                 cell.odd |=
                     *role == Role::Label && matches!(f.kind, Kind::LabelError | Kind::ConflictingDuplicate);
-                cell.odd |= f.kind == Kind::Outlier && bounds.odd(field.name(), column);
                 cells.push(cell);
             }
         }
     }
-    cells.sort_by_key(|c| (!c.odd && c.marks.is_empty(), !c.role.is_text(), c.role != Role::Label));
-    let why = match (&m.given, &m.expected) {
+    // the odd cells in the order of their weight, then texts, then the label
+    let weight = |c: &Cell| odd.iter().position(|o| o.column == c.column).unwrap_or(odd.len());
+    cells
+        .sort_by_key(|c| (!c.odd && c.marks.is_empty(), weight(c), !c.role.is_text(), c.role != Role::Label));
+    Example { member, cells, thumbnail, why: why(f, member, &marks, &odd) }
+}
+
+/// The reasons in one line. For a label error without a single odd cell it says so, so that nobody looks for one.
+fn why(f: &Finding, member: usize, marks: &[Mark], odd: &[Odd]) -> String {
+    let mut reasons: Vec<&str> = vec![];
+    for o in odd {
+        if !reasons.contains(&o.why.as_str()) {
+            reasons.push(&o.why);
+        }
+    }
+    if !reasons.is_empty() {
+        return reasons.join("; ");
+    }
+    let m = &f.members[member];
+    match (&m.given, &m.expected) {
         (Some(given), Some(expected)) if given != expected => {
-            format!("given `{given}`, expected `{expected}`")
+            format!("given `{given}`, expected `{expected}`: no part alone stands out, the whole does")
         }
         _ => marks.first().map_or(String::new(), |k| k.note.clone()),
-    };
-    Example { member, cells, thumbnail, why }
+    }
 }
 
 fn cell(field: &Field, column: &ArrayRef, role: Role, marks: &[Mark]) -> Cell {

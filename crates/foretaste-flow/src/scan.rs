@@ -14,6 +14,7 @@ use foretaste_core::{
 };
 use foretaste_formats::{NoteKind, OpenOptions};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a scan is doing, for a progress display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +199,7 @@ impl Flagged {
                 if let Some(v) = verdict.get_mut(m.row as usize) {
                     if m.quarantine {
                         *v = "quarantine";
-                    } else if *v == "keep" {
+                    } else if *v == "keep" && f.asks_for_review() {
                         *v = "review";
                     }
                 }
@@ -222,7 +223,7 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
     let inputs = dataset.source().files().iter().zip(per_file).map(|(f, rows)| InputFile {
         path: f.path.display().to_string(),
         format: f.format.to_owned(),
-        bytes: f.bytes,
+        bytes: if f.bytes == 0 { folder_bytes(&f.path) } else { f.bytes },
         rows,
     });
     let (mut skipped, mut told) = (vec![], vec![]);
@@ -260,6 +261,19 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         unlabelled: if dataset.has(Role::Label) { dataset.rows - labelled } else { 0 },
         complete: !evidence.scored.is_empty() && dataset.unreadable == 0,
     }
+}
+
+/// Bytes of the files under a folder, links not followed; 0 for what is no folder or cannot be read.
+fn folder_bytes(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries
+        .flatten()
+        .map(|e| match e.file_type() {
+            Ok(kind) if kind.is_dir() => folder_bytes(&e.path()),
+            Ok(kind) if kind.is_file() => e.metadata().map_or(0, |m| m.len()),
+            _ => 0,
+        })
+        .sum()
 }
 
 fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec<DetectorRun> {
@@ -390,6 +404,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     if let Some(f) = &recipe.format {
         flag("format", f.clone());
     }
+    if let Some(d) = &recipe.delimiter {
+        flag("delimiter", d.clone());
+    }
     for id in &recipe.only {
         flag("only", id.clone());
     }
@@ -408,6 +425,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     flag("seed", recipe.seed.to_string());
     if recipe.folds != base.folds {
         flag("folds", recipe.folds.to_string());
+    }
+    if recipe.header == Some(false) {
+        out.push("--no-header".into());
     }
     out
 }

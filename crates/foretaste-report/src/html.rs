@@ -3,6 +3,7 @@
 //! The template engine escapes every value at compile time; only our own style, our own script and the JSON of the
 //! table (escaped against leaving its element) go in as they are. A content security policy forbids the rest.
 
+mod glance;
 mod plots;
 mod table;
 mod view;

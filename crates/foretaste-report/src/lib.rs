@@ -16,6 +16,8 @@ pub mod sarif;
 pub mod text;
 mod words;
 
+pub use words::quote;
+
 use foretaste_core::{Report, SampleRow};
 use std::io::Write;
 

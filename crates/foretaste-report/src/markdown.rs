@@ -43,8 +43,9 @@ fn page(report: &Report) -> String {
         line(&mut out, &format!("> {}\n>", prose(note)));
     }
     line(&mut out, "\nRepeat it, or act on it:\n");
-    let commands = [words::command(&report.run.command), words::clean_command(report)];
-    line(&mut out, &format!("<pre>{}</pre>", commands.map(|c| encode(&visible(&c))).join("\n")));
+    let mut commands = vec![encode(&visible(&words::command(&report.run.command)))];
+    commands.extend(words::clean_command(report).map(|(_, c)| encode(&visible(&c))));
+    line(&mut out, &format!("<pre>{}</pre>", commands.join("\n")));
     out
 }
 

@@ -3,7 +3,7 @@
 use crate::excerpt::{Piece, around, short, visible, width};
 use crate::{Render, ReportError, words};
 use anstyle::{AnsiColor, Effects, Style};
-use foretaste_core::{DetectorStatus, Example, Finding, Report, Role, SampleRow, Severity};
+use foretaste_core::{Cell, DetectorStatus, Example, Finding, Member, Report, Role, SampleRow, Severity};
 use std::io::Write;
 
 /// Lines of one screen; detail gives way until the text fits.
@@ -26,7 +26,7 @@ pub struct Text {
     pub verbose: bool,
     /// How long it took, in words. A report holds no clock times, so the caller says.
     pub took: Option<String>,
-    /// The command that acts on the result; derived from the scan's own command if not given.
+    /// The scan as it was typed, with a folder for its report: what to do next where none was written.
     pub next: Option<String>,
 }
 
@@ -108,6 +108,7 @@ struct Detail {
     files: usize,
     columns: usize,
     findings: usize,
+    /// Reasons and examples of a finding; the first finding gets one more of each.
     whys: usize,
     examples: usize,
     /// Findings named in one line each, after those shown in full.
@@ -145,11 +146,11 @@ impl Detail {
             files: 3,
             columns: 5,
             findings: 6,
-            whys: 1,
+            whys: 2,
             examples: 2,
             named: 4,
-            skipped: 4,
-            notes: 3,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -159,8 +160,8 @@ impl Detail {
             whys: 1,
             examples: 2,
             named: 3,
-            skipped: 2,
-            notes: 2,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -170,8 +171,8 @@ impl Detail {
             whys: 1,
             examples: 1,
             named: 4,
-            skipped: 2,
-            notes: 2,
+            skipped: 0,
+            notes: 1,
             advice: true,
         },
         Detail {
@@ -315,7 +316,7 @@ impl Screen<'_> {
             .iter()
             .take(6)
             .map(|k| {
-                let share = words::percent(words::share(k.rows, rows));
+                let share = words::percent_even(words::share(k.rows, rows));
                 format!("{} {} ({share})", short(&k.name, 20), words::count(k.rows))
             })
             .collect();
@@ -351,9 +352,14 @@ impl Screen<'_> {
     fn findings(&mut self) {
         let report = self.report;
         let full = self.detail.findings.min(report.findings.len());
-        for f in &report.findings[..full] {
+        let detail = self.detail;
+        for (i, f) in report.findings[..full].iter().enumerate() {
             self.blank();
+            let more = usize::from(i == 0);
+            self.detail.whys = detail.whys.saturating_add(more);
+            self.detail.examples = detail.examples.saturating_add(more);
             self.finding(f);
+            self.detail = detail;
         }
         let rest = &report.findings[full..];
         if !rest.is_empty() {
@@ -379,21 +385,29 @@ impl Screen<'_> {
     fn finding(&mut self, f: &Finding) {
         self.title(f);
         for why in f.why.iter().take(self.detail.whys) {
-            self.wrapped(8, PLAIN_STYLE, why, 2);
+            self.wrapped(8, PLAIN_STYLE, why, 5);
         }
         if self.text.verbose {
             self.wrapped(8, QUIET, &format!("decided: {}", words::decision(&f.decision)), 2);
         }
-        let shown: Vec<&Example> = f.examples.iter().take(self.detail.examples).collect();
-        for e in &shown {
-            self.example(f, e);
-        }
-        if let Some(more) = f.members.len().checked_sub(shown.len()).filter(|n| *n > 0 && self.text.verbose) {
-            self.wrapped(8, QUIET, &format!("{} more", words::count(more as u64)), 1);
+        if f.groups.is_empty() {
+            let shown: Vec<&Example> = f.examples.iter().take(self.detail.examples).collect();
+            for e in &shown {
+                self.example(f, e);
+            }
+            let more = f.members.len().saturating_sub(shown.len());
+            if more > 0 && self.text.verbose {
+                self.wrapped(8, QUIET, &format!("{} more", words::count(more as u64)), 1);
+            }
+        } else {
+            self.groups(f);
         }
         if self.detail.advice {
-            let line = short(&f.advice, self.width.saturating_sub(10));
-            self.put([plain("        "), quiet("→ "), plain(line)]);
+            for (i, line) in
+                wrap(&visible(&f.advice), self.width.saturating_sub(10), 4).into_iter().enumerate()
+            {
+                self.put([plain("        "), quiet(if i == 0 { "→ " } else { "  " }), plain(line)]);
+            }
         }
     }
 
@@ -401,11 +415,30 @@ impl Screen<'_> {
         let member = f.members.get(e.member);
         let place =
             short(&member.map(|m| words::short_place(self.report, m)).unwrap_or_default(), self.width / 3);
-        let labels = member.and_then(words::labels).map(|l| short(&l, 30)).unwrap_or_default();
-        let used = 8 + width(&place) + width(&labels) + 4;
+        let labels = member.and_then(words::labels).unwrap_or_default();
+        self.shown(place, &labels, e);
+    }
+
+    /// A line for each group of copies: how many, under which labels, what, and where the first ones are.
+    fn groups(&mut self, f: &Finding) {
+        for group in f.groups.iter().take(self.detail.examples) {
+            let members: Vec<&Member> = group.iter().filter_map(|m| f.members.get(*m as usize)).collect();
+            let Some(e) = f.examples.iter().find(|e| group.contains(&(e.member as u32))) else { continue };
+            let copies = format!("{} ×", words::count(members.len() as u64));
+            self.shown(copies, &words::label_counts(&members), e);
+            let places = members.iter().take(6).map(|m| words::short_place(self.report, m));
+            let rest = if members.len() > 6 { ", …" } else { "" };
+            let line = format!("at {}{rest}", places.collect::<Vec<_>>().join(", "));
+            self.wrapped(12, QUIET, &line, 1);
+        }
+    }
+
+    fn shown(&mut self, head: String, labels: &str, e: &Example) {
+        let labels = short(labels, 30);
+        let used = 8 + width(&head) + width(&labels) + 4;
         let room = self.width.saturating_sub(used).max(20);
         let labels = if labels.is_empty() { labels } else { format!("{labels}  ") };
-        let mut line = vec![plain("        "), quiet(format!("{place}  ")), plain(labels)];
+        let mut line = vec![plain("        "), quiet(format!("{head}  ")), plain(labels)];
         line.extend(cells(e, room));
         self.put(line);
     }
@@ -430,11 +463,13 @@ impl Screen<'_> {
         self.put([quiet(head)]);
         let name = idle.iter().take(self.detail.skipped).map(|d| width(&d.id)).max().unwrap_or(0).min(28);
         for d in idle.iter().take(self.detail.skipped) {
-            let reason = short(&d.detail, self.width.saturating_sub(name + 4));
-            let line = format!("  {}  {reason}", pad(&short(&d.id, 28), name));
             let style =
                 if d.status == DetectorStatus::Failed { severity_style(Severity::Medium) } else { QUIET };
-            self.put([(style, line)]);
+            let reason = wrap(&visible(&d.detail), self.width.saturating_sub(name + 4), 3);
+            for (i, line) in reason.into_iter().enumerate() {
+                let id = if i == 0 { short(&d.id, 28) } else { String::new() };
+                self.put([(style, format!("  {}  {line}", pad(&id, name)))]);
+            }
         }
         fold(&mut self.lines, idle.len(), self.detail.skipped, "detector");
     }
@@ -446,48 +481,63 @@ impl Screen<'_> {
         }
         self.blank();
         for note in report.notes.iter().take(self.detail.notes) {
-            let line = short(note, self.width.saturating_sub(6));
-            self.put([quiet(format!("note: {line}"))]);
+            for (i, line) in wrap(&visible(note), self.width.saturating_sub(6), 3).into_iter().enumerate() {
+                self.put([quiet(format!("{}{line}", if i == 0 { "note: " } else { "      " }))]);
+            }
         }
         fold(&mut self.lines, report.notes.len(), self.detail.notes, "note");
     }
 
     fn next(&mut self) {
         self.blank();
-        let next = match &self.text.next {
-            Some(command) => visible(command),
-            None if self.report.findings.is_empty() => return,
-            None => visible(&words::clean_command(self.report)),
-        };
-        let why = if next.contains(" clean ") {
-            "Set the suspicious samples aside; every row is kept in one of two files:"
-        } else {
-            "See all of it, with examples, and write the files that `foretaste clean` reads:"
-        };
-        self.put([plain(why)]);
-        self.lines.push(Line { parts: vec![plain("  "), (STRONG, next)], whole: true });
+        let folder = words::report_folder(self.report);
+        if let Some(folder) = &folder {
+            self.put([plain(
+                "All of it, with examples, plots and the table of samples; open it in a browser:",
+            )]);
+            self.command(&words::quote(&format!("{folder}/report.html")));
+        }
+        let clean = words::clean_command(self.report);
+        match (&self.text.next, clean) {
+            (Some(look), _) if folder.is_none() && !self.report.findings.is_empty() => {
+                self.put([plain("To see examples and plots, and to write what `foretaste clean` reads:")]);
+                self.command(look);
+            }
+            (_, Some((why, command))) => {
+                self.put([plain(why)]);
+                self.command(&command);
+            }
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, command: &str) {
+        self.lines.push(Line { parts: vec![plain("  "), (STRONG, visible(command))], whole: true });
     }
 }
 
-/// The cells worth showing on one line: those with marks or odd, else the first; or the reason if there is none.
+/// The cells worth showing on one line: of a text its marked part; of a table the odd cells, then others while there
+/// is room; or the reason if there is nothing to show. The label stands before them already.
 fn cells(e: &Example, room: usize) -> Vec<(Style, String)> {
-    let telling: Vec<_> = e.cells.iter().filter(|c| c.odd || !c.marks.is_empty()).take(3).collect();
-    let shown = if telling.is_empty() { e.cells.iter().take(1).collect() } else { telling };
+    let shown: Vec<&Cell> = e.cells.iter().filter(|c| c.role != Role::Label).collect();
+    if let Some(text) = shown.iter().filter(|c| c.role.is_text()).max_by_key(|c| !c.marks.is_empty() || c.odd)
+    {
+        return styled(around(&text.text, &text.marks, room));
+    }
     if shown.is_empty() {
         return vec![plain(short(&e.why, room))];
     }
-    if let [cell] = shown.as_slice()
-        && cell.role.is_text()
-    {
-        return styled(around(&cell.text, &cell.marks, room));
-    }
-    let each = room / shown.len();
-    let mut out = Vec::new();
+    let mut left = room;
+    let mut out: Vec<(Style, String)> = Vec::new();
     for c in shown {
-        let name = short(&c.column, each / 2);
-        let value = around(&c.text, &c.marks, each.saturating_sub(width(&name) + 2).max(4));
+        let (name, value) = (short(&c.column, 18), short(&c.text, 24));
+        let wide = width(&name) + 1 + width(&value) + 2;
+        if wide > left && !out.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(wide);
         out.push(quiet(format!("{name}=")));
-        out.extend(styled(value));
+        out.push((if c.odd || !c.marks.is_empty() { MARK } else { PLAIN_STYLE }, value));
         out.push(plain("  "));
     }
     out

@@ -42,6 +42,12 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// [`percent`] with one decimal always, for shares that stand under each other.
+pub fn percent_even(share: f64) -> String {
+    let text = percent(share);
+    if text.contains(['.', '–']) { text } else { text.replace(" %", ".0 %") }
+}
+
 /// The share `part / whole`, or nothing to say for an empty whole.
 #[allow(clippy::cast_precision_loss)] // rows fit into 53 bits
 pub fn share(part: u64, whole: u64) -> f64 {
@@ -115,18 +121,60 @@ pub fn command(words: &[String]) -> String {
     words.iter().map(|w| quote(w)).collect::<Vec<_>>().join(" ")
 }
 
-/// The command that sets aside what the scan found, for a report that lies in this folder.
-pub fn clean_command(report: &Report) -> String {
-    let inputs: Vec<String> = report.coverage.inputs.iter().map(|i| i.path.clone()).collect();
+/// What `clean` can do with the result of a scan, in words, and the command that does it, to be run where the scan
+/// ran. `None` if there is nothing to take out, or if the data came from standard input and so cannot be read again.
+pub fn clean_command(report: &Report) -> Option<(&'static str, String)> {
+    let copies = |f: &Finding| f.kind == foretaste_core::Kind::NearDuplicate;
+    let (why, more) = if report.findings.iter().any(|f| quarantined(f) > 0) {
+        ("Set the suspicious samples aside; every row goes to one of two files, none is lost:", None)
+    } else if report.findings.iter().any(copies) {
+        ("Nothing has to go. To keep one of each group of copies:", Some("--duplicates"))
+    } else {
+        return None;
+    };
+    let told = &report.run.command;
+    let inputs: Vec<String> = told.iter().skip(2).take_while(|w| !w.starts_with("--")).cloned().collect();
+    if inputs.is_empty() || inputs.iter().any(|i| i == "-") {
+        return None;
+    }
+    let value = |flag: &str| told.iter().position(|w| w == flag).and_then(|at| told.get(at + 1)).cloned();
     let format = report.coverage.inputs.first().map_or("", |i| i.format.as_str());
-    let extension = if ["csv", "tsv", "jsonl", "npz"].contains(&format) { format } else { "parquet" };
+    let ending = if ["csv", "tsv", "jsonl", "npz"].contains(&format) { format } else { "parquet" };
+    let folder = report_folder(report).map_or(String::new(), |dir| format!("{dir}/"));
     let mut words: Vec<String> = vec!["foretaste".into(), "clean".into()];
     words.extend(inputs);
-    for (flag, file) in [("findings", "report"), ("kept", "kept"), ("quarantined", "quarantine")] {
-        let ending = if flag == "findings" { "json" } else { extension };
-        words.extend([format!("--{flag}"), format!("{file}.{ending}")]);
+    for flag in ["--format", "--delimiter"] {
+        words.extend(value(flag).into_iter().flat_map(|v| [flag.to_owned(), v]));
     }
-    command(&words)
+    words.extend(told.iter().find(|w| *w == "--no-header").cloned());
+    words.extend(["--findings".into(), format!("{folder}report.json")]);
+    words.extend(["--kept".into(), format!("kept.{ending}")]);
+    words.extend(["--quarantined".into(), format!("quarantine.{ending}")]);
+    words.extend(more.map(str::to_owned));
+    Some((why, command(&words)))
+}
+
+/// The folder that the scan was told to write its report into.
+pub fn report_folder(report: &Report) -> Option<String> {
+    let told = &report.run.command;
+    let at = told.iter().position(|w| w == "--report")?;
+    told.get(at + 1).map(|dir| if dir.len() > 1 { dir.trim_end_matches('/') } else { dir }.to_owned())
+}
+
+/// How many of a group stand under each label: `3× ham, 1× spam`, or just the label if all agree.
+pub fn label_counts(members: &[&Member]) -> String {
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for m in members {
+        if let Some(given) = &m.given {
+            *by.entry(given).or_default() += 1;
+        }
+    }
+    let mut by: Vec<_> = by.into_iter().collect();
+    by.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    match by[..] {
+        [(only, _)] => visible(only),
+        _ => by.iter().map(|(l, n)| format!("{}× {}", count(*n), visible(l))).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// The flag that gives a column its role, and so the one to change.
@@ -232,8 +280,10 @@ pub struct Verdict {
 /// What to say first.
 pub fn verdict(report: &Report) -> Verdict {
     let mut rows: BTreeMap<u64, bool> = BTreeMap::new();
-    for m in report.findings.iter().flat_map(|f| &f.members) {
-        *rows.entry(m.row).or_default() |= m.quarantine;
+    for f in &report.findings {
+        for m in f.members.iter().filter(|m| m.quarantine || f.asks_for_review()) {
+            *rows.entry(m.row).or_default() |= m.quarantine;
+        }
     }
     let quarantine = rows.values().filter(|q| **q).count() as u64;
     let review = rows.len() as u64 - quarantine;
@@ -241,13 +291,14 @@ pub fn verdict(report: &Report) -> Verdict {
     let calibrated = detectors(report, DetectorStatus::Ran).filter(|d| d.calibrated).count();
     let level = percent(report.run.fdr);
     let doubtful = ran == 0 || !report.coverage.complete;
+    let of_all = |n: u64| format!("{} of {}", count(n), plural(report.coverage.rows, "sample"));
     let headline = if !report.findings.is_empty() {
         let found = plural(report.findings.len() as u64, "finding");
         match (quarantine, review) {
             (0, 0) => found,
-            (0, r) => format!("{found}: {} to review", plural(r, "sample")),
-            (q, 0) => format!("{found}: {} to set aside", plural(q, "sample")),
-            (q, r) => format!("{found}: {} to set aside, {} to review", plural(q, "sample"), count(r)),
+            (0, r) => format!("{found}: nothing to set aside, {} to review", of_all(r)),
+            (q, 0) => format!("{found}: {} to set aside", of_all(q)),
+            (q, r) => format!("{found}: {} to set aside, {} to review", of_all(q), count(r)),
         }
     } else if ran == 0 {
         "Nothing was examined: no detector fits these data".to_owned()
@@ -256,11 +307,16 @@ pub fn verdict(report: &Report) -> Verdict {
     } else {
         format!("Nothing to distrust at {level} false discovery")
     };
+    let skipped = report.detectors.len() as u64 - ran;
     let basis = format!(
-        "{} looked at {}; {calibrated} with a stated false-alarm level ({level} false discovery), {} skipped.",
+        "{} looked at {}{}{}.",
         plural(ran, "detector"),
         plural(report.coverage.rows, "row"),
-        count(report.detectors.len() as u64 - ran),
+        match calibrated {
+            0 => String::new(),
+            n => format!(", {} with a stated false-alarm level ({level})", count(n as u64)),
+        },
+        if skipped == 0 { String::new() } else { format!("; {} did not run", count(skipped)) },
     );
     Verdict { headline, basis, worst: report.worst(), quarantine, review, doubtful }
 }

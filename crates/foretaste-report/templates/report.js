@@ -21,14 +21,32 @@
     name();
   });
 
+  document.querySelectorAll(".copied").forEach((pre) => {
+    const holder = make("div", undefined, "holder"), button = make("button", "Copy", "ghost copy");
+    button.type = "button";
+    pre.replaceWith(holder);
+    holder.append(pre, button);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(pre.textContent);
+        button.textContent = "Copied";
+      } catch { // no leave to write: select it, so that a key copies it
+        getSelection().selectAllChildren(pre);
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+  });
+
   const data = JSON.parse(get("data").textContent);
   const table = get("table"), more = get("more");
   if (!data.rows.length) return;
-  const STEP = 50;
+  const STEP = 50, GRAVE = ["quarantine", "review", "keep"];
   const verdictAt = data.head.findIndex((h) => h[1] === "verdict");
   const findingsAt = data.head.findIndex((h) => h[0] === "Findings");
+  const idAt = data.head.findIndex((h) => h[0] === "Sample");
   let limit = STEP, sortBy = -1, down = false, finding = "";
-  const words = data.rows.map((r) => r.slice(0, findingsAt + 1).join(" ").toLowerCase());
+  const words = data.rows.map((r) => r.slice(0, idAt + 1).join(" ").toLowerCase());
 
   const show = (value, kind) => {
     if (value === null || value === undefined) return "";
@@ -38,8 +56,11 @@
   };
   const compare = (a, b) => {
     const x = data.rows[a][sortBy], y = data.rows[b][sortBy];
-    if (x === null || y === null) return (x === null) - (y === null) || a - b; // the missing stay last
-    const order = typeof x === "number" ? x - y : String(x).localeCompare(String(y));
+    const none = (v) => v === null || v === "";
+    if (none(x) || none(y)) return none(x) - none(y) || a - b; // the missing stay last
+    const order = typeof x === "number" ? x - y
+      : sortBy === verdictAt ? GRAVE.indexOf(x) - GRAVE.indexOf(y)
+      : String(x).localeCompare(String(y), undefined, { numeric: true });
     return (down ? -order : order) || a - b;
   };
   const chosen = () => {

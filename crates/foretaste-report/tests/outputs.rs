@@ -204,7 +204,8 @@ fn html_table_holds_the_most_suspicious() {
     let data: Value = serde_json::from_str(data).unwrap();
     let rows = data["rows"].as_array().unwrap();
     assert_eq!(rows.len(), foretaste_report::html::MAX_SAMPLES);
-    assert!(rows.iter().all(|r| r[4] == "quarantine"));
+    let verdict = data["head"].as_array().unwrap().iter().position(|h| h[1] == "verdict").unwrap();
+    assert!(rows.iter().all(|r| r[verdict] == "quarantine"));
     assert_eq!(rows[0].as_array().unwrap().len(), data["head"].as_array().unwrap().len());
 }
 
@@ -264,6 +265,32 @@ fn text_says_what_matters() {
     assert!(clean.contains("Nothing to distrust at 5 % false discovery\n"), "{clean}");
     assert!(clean.contains("looked: label-noise, source-skew"), "{clean}");
     assert!(unstyled(&output("text", &demo::empty())).contains("Nothing was examined"));
+}
+
+/// The screens as they were last looked at. With `FORETASTE_BLESS=1` they are written anew, to be read in the diff.
+#[test]
+fn text_looks_as_it_was_reviewed() {
+    for (name, demo) in demo::all().into_iter().filter(|(name, _)| *name != "hostile") {
+        let render = Text { took: Some("1.2 s".into()), ..Text::default() };
+        let text = unstyled(&String::from_utf8(write(&render, &demo)).unwrap());
+        let path = format!("{}/tests/screens/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("FORETASTE_BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{name}: FORETASTE_BLESS=1 accepts it");
+    }
+}
+
+#[test]
+fn counts_leave_out_the_members_of_a_skew() {
+    let mut demo = demo::text();
+    demo.0.findings.truncate(1);
+    let f = &mut demo.0.findings[0];
+    f.kind = foretaste_core::Kind::SourceSkew;
+    f.members.iter_mut().for_each(|m| m.quarantine = false);
+    let text = unstyled(&output("text", &demo));
+    assert!(text.contains("1 finding\n"), "{text}");
+    assert!(!text.contains("to review") && !text.contains("foretaste clean sms.csv"), "{text}");
 }
 
 #[test]

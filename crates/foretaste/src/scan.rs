@@ -228,7 +228,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(args.quiet);
     let done = foretaste_flow::scan(&recipe, &|phase, rows| progress.on(phase, rows));
     progress.done();
-    let Scanned { report, samples } = done?;
+    let Scanned { mut report, samples } = done?;
+    if let Some(dir) = &args.report {
+        report.run.command.extend(["--report".to_owned(), dir.display().to_string()]);
+    }
     if let Some(dir) = &args.report {
         write_reports(dir, &report, &samples)?;
     }
@@ -299,7 +302,7 @@ fn print(args: &Args, report: &Report, samples: &[SampleRow], started: Instant) 
         width: width(),
         verbose: args.verbose,
         took: Some(format!("{:.1} s", started.elapsed().as_secs_f64())),
-        next: next(args, report),
+        next: with_report(args),
     };
     let mut out = anstream::AutoStream::auto(std::io::stdout()).lock();
     text.render(report, samples, &mut out)?;
@@ -307,35 +310,20 @@ fn print(args: &Args, report: &Report, samples: &[SampleRow], started: Instant) 
     Ok(())
 }
 
-/// Width of the terminal where it says so, else 100.
+/// Width of the terminal; `COLUMNS` goes before, and 100 is for pipes.
 fn width() -> usize {
-    let known = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
-    known.unwrap_or(100).clamp(60, 120)
+    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
+    let known = told.or_else(|| terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)));
+    known.unwrap_or(100).clamp(40, 140)
 }
 
-/// The command that takes out what was found, or that writes the report.
-fn next(args: &Args, report: &Report) -> Option<String> {
-    let quarantine = report.findings.iter().any(|f| f.members.iter().any(|m| m.quarantine));
-    let input = args.inputs.first().filter(|i| *i != "-")?;
-    let quoted = args.inputs.iter().map(|i| quote(i)).collect::<Vec<_>>().join(" ");
-    match &args.report {
-        None if report.findings.is_empty() => None,
-        None => Some(format!("foretaste scan {quoted} --report out/")),
-        Some(dir) if quarantine => {
-            let ext = Path::new(input).extension().and_then(|e| e.to_str()).unwrap_or("parquet");
-            let findings = quote(&dir.join("report.json").display().to_string());
-            Some(format!(
-                "foretaste clean {quoted} --findings {findings} --kept kept.{ext} --quarantined quarantine.{ext}"
-            ))
-        }
-        Some(_) => None,
+/// The command as it was typed, and a folder for its report.
+fn with_report(args: &Args) -> Option<String> {
+    if args.report.is_some() || args.inputs.iter().any(|i| i == "-") {
+        return None;
     }
-}
-
-/// A word for the shell.
-pub fn quote(s: &str) -> String {
-    let plain = s.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
-    if plain { s.to_owned() } else { format!("'{}'", s.replace('\'', "'\\''")) }
+    let typed = std::env::args().skip(1).map(|a| foretaste_report::quote(&a)).collect::<Vec<_>>().join(" ");
+    Some(format!("foretaste {typed} --report out/"))
 }
 
 /// Every output that becomes a file, each written beside its target and renamed.

@@ -1,7 +1,7 @@
 //! `foretaste simulate`.
 
 use crate::progress::Progress;
-use crate::scan::{Columns, Reading, quote, rayon_threads};
+use crate::scan::{Columns, Reading, rayon_threads};
 use anstream::{eprintln, println};
 use anstyle::Style;
 use clap::Args as ClapArgs;
@@ -9,6 +9,7 @@ use foretaste_core::{Budget, Entering, Role};
 use foretaste_flow::columns::count;
 use foretaste_flow::simulate::{Delivery, SimulateOptions, Simulated, Timing, simulate};
 use foretaste_flow::{Error, Phase};
+use foretaste_report::quote;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -12,12 +12,13 @@ pub const MAX_SAMPLES: usize = 1000;
 pub fn json(report: &Report, samples: &[SampleRow]) -> Result<String, ReportError> {
     let ran: Vec<_> = words::detectors(report, DetectorStatus::Ran).collect();
     let with_lines = samples.iter().any(|s| s.line.is_some());
-    let mut head = vec![("Sample", "text"), (if with_lines { "Line" } else { "Row" }, "number")];
+    let mut head = vec![(if with_lines { "Line" } else { "Row" }, "number")];
     let several_files = report.coverage.inputs.len() > 1;
     if several_files {
         head.push(("File", "text"));
     }
-    head.extend([("Given", "text"), ("Expected", "text"), ("Verdict", "verdict"), ("Findings", "text")]);
+    head.extend([("Verdict", "verdict"), ("Findings", "text"), ("Given", "text"), ("Expected", "text")]);
+    head.push(("Sample", "text"));
     let mut head: Vec<Value> = head.into_iter().map(|(name, kind)| json!([name, kind, ""])).collect();
     for d in &ran {
         head.push(json!([short(&d.id, 40), "number", if d.calibrated { "p" } else { "s" }]));
@@ -25,17 +26,17 @@ pub fn json(report: &Report, samples: &[SampleRow]) -> Result<String, ReportErro
     let rows: Vec<Value> = most_suspicious(samples)
         .into_iter()
         .map(|s| {
-            let mut row =
-                vec![json!(short(&s.id.0, 60)), json!(s.line.filter(|_| with_lines).unwrap_or(s.file_row))];
+            let mut row = vec![json!(s.line.filter(|_| with_lines).unwrap_or(s.file_row))];
             if several_files {
                 row.push(json!(report.coverage.inputs.get(s.file as usize).map(|i| short(&i.path, 60))));
             }
             let label = |l: &Option<String>| json!(l.as_ref().map(|l| short(l, 40)));
             row.extend([
-                label(&s.given),
-                label(&s.expected),
                 json!(s.verdict),
                 json!(short(&s.findings.join(" "), 80)),
+                label(&s.given),
+                label(&s.expected),
+                json!(short(&s.id.0, 60)),
             ]);
             row.extend((0..ran.len()).map(|d| match ran[d].calibrated {
                 true => json!(s.p_value.get(d).copied().flatten()),

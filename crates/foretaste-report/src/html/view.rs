@@ -1,5 +1,6 @@
 //! What the template shows: strings, in the order of the page.
 
+use super::glance::Glance;
 use super::plots::{self, HeatMap, HistogramPlot};
 use crate::excerpt::{Piece, around, short, visible};
 use crate::words;
@@ -25,6 +26,8 @@ pub struct View {
     /// CSS class of the verdict: a severity, `clean` or `doubtful`.
     pub tone: &'static str,
     pub figures: Vec<(String, String)>,
+    /// The first screen in sentences.
+    pub glance: Glance,
     pub findings: Vec<FindingView>,
     pub files: Vec<[String; 4]>,
     pub more_files: usize,
@@ -39,7 +42,8 @@ pub struct View {
     pub detectors: Vec<DetectorView>,
     pub notes: Vec<Spans>,
     pub command: String,
-    pub clean: String,
+    /// What to do and the command for it, if there is something to do.
+    pub clean: Option<(&'static str, String)>,
     pub seed: u64,
     pub fdr: String,
 }
@@ -86,12 +90,18 @@ pub struct FindingView {
     pub decision: String,
     pub detectors: String,
     pub taxonomy: Vec<(&'static str, String)>,
-    pub images: Vec<ImageView>,
+    pub images: Vec<ImageGroup>,
     pub texts: Vec<TextView>,
     pub grid: Option<GridView>,
     pub tables: Vec<TableView>,
     pub list: Vec<[String; 4]>,
     pub list_more: String,
+}
+
+/// Pictures under one head; empty if they are no group of copies.
+pub struct ImageGroup {
+    pub head: String,
+    pub images: Vec<ImageView>,
 }
 
 /// An example that is a picture.
@@ -105,10 +115,11 @@ pub struct ImageView {
 
 /// An example with running text.
 pub struct TextView {
+    /// Where it is, or of a group of copies how many there are and where.
     pub place: String,
     pub given: String,
     pub expected: String,
-    pub why: String,
+    pub why: Spans,
     pub cells: Vec<CellView>,
 }
 
@@ -126,10 +137,12 @@ pub struct GridView {
 }
 
 pub struct GridRow {
+    /// How many copies, and where: the head of a group.
+    pub head: String,
     pub place: String,
     pub given: String,
     pub expected: String,
-    pub why: String,
+    pub why: Spans,
     pub cells: Vec<CellView>,
 }
 
@@ -169,6 +182,7 @@ impl View {
                 None => "clean",
             },
             figures: figures(report, &verdict),
+            glance: Glance::new(report, &verdict),
             headline: verdict.headline,
             basis: verdict.basis,
             findings: report.findings.iter().map(|f| finding(report, f)).collect(),
@@ -185,7 +199,7 @@ impl View {
             detectors: report.detectors.iter().map(detector).collect(),
             notes: report.notes.iter().map(|n| words::spans(n)).collect(),
             command: visible(&words::command(&report.run.command)),
-            clean: visible(&words::clean_command(report)),
+            clean: words::clean_command(report).map(|(why, c)| (why, visible(&c))),
             seed: report.run.seed,
             fdr: words::percent(report.run.fdr),
         }
@@ -228,7 +242,7 @@ fn classes(report: &Report) -> Vec<ClassView> {
         .map(|k| ClassView {
             name: short(&k.name, 40),
             rows: words::count(k.rows),
-            share: words::percent(words::share(k.rows, rows)),
+            share: words::percent_even(words::share(k.rows, rows)),
             width: css_percent(words::share(k.rows, top)),
         })
         .collect()
@@ -310,8 +324,8 @@ fn finding(report: &Report, f: &Finding) -> FindingView {
             ("OWASP", visible(&f.taxonomy.owasp)),
             ("NIST AI 100-2", visible(&f.taxonomy.nist)),
         ],
-        images: images.into_iter().map(|e| image(report, f, e)).collect(),
-        texts: texts.into_iter().map(|e| text(report, f, e)).collect(),
+        images: image_groups(report, f, &images),
+        texts: texts.iter().enumerate().filter_map(|(i, e)| text(report, f, e, &texts[..i])).collect(),
         grid: grid(report, f, &rows),
         tables: f.tables.iter().map(table).collect(),
         list: list.collect(),
@@ -327,7 +341,7 @@ fn member(report: &Report, f: &Finding, e: &Example) -> (String, String, String)
     let Some(m) = f.members.get(e.member) else { return Default::default() };
     let label = |l: &Option<String>| l.as_ref().map(|l| short(l, 40)).unwrap_or_default();
     let expected = if m.given == m.expected { String::new() } else { label(&m.expected) };
-    (words::place(report, m), label(&m.given), expected)
+    (words::short_place(report, m), label(&m.given), expected)
 }
 
 fn image(report: &Report, f: &Finding, e: &Example) -> ImageView {
@@ -341,9 +355,51 @@ fn image(report: &Report, f: &Finding, e: &Example) -> ImageView {
     }
 }
 
-fn text(report: &Report, f: &Finding, e: &Example) -> TextView {
-    let (place, given, expected) = member(report, f, e);
-    TextView { place, given, expected, why: visible(&e.why), cells: e.cells.iter().map(cell).collect() }
+/// Position of the group of copies that an example stands for.
+fn group_of(f: &Finding, e: &Example) -> Option<usize> {
+    f.groups.iter().position(|g| g.iter().any(|m| *m as usize == e.member))
+}
+
+/// `3 copies: line 7, line 9, line 12`.
+fn group_head(report: &Report, f: &Finding, group: usize) -> String {
+    let members: Vec<_> = f.groups[group].iter().filter_map(|m| f.members.get(*m as usize)).collect();
+    let places: Vec<String> = members.iter().take(8).map(|m| words::short_place(report, m)).collect();
+    let rest = if members.len() > 8 { ", …" } else { "" };
+    format!("{} copies ({}): {}{rest}", members.len(), words::label_counts(&members), places.join(", "))
+}
+
+fn image_groups(report: &Report, f: &Finding, examples: &[&Example]) -> Vec<ImageGroup> {
+    let mut out: Vec<(Option<usize>, ImageGroup)> = Vec::new();
+    for e in examples {
+        let group = group_of(f, e);
+        match out.last_mut() {
+            Some((last, images)) if *last == group => images.images.push(image(report, f, e)),
+            _ => {
+                let head = group.map(|g| group_head(report, f, g)).unwrap_or_default();
+                out.push((group, ImageGroup { head, images: vec![image(report, f, e)] }));
+            }
+        }
+    }
+    out.into_iter().map(|(_, g)| g).collect()
+}
+
+/// Nothing for a copy that reads like one `before` it: the head of its group tells where it is.
+fn text(report: &Report, f: &Finding, e: &Example, before: &[&Example]) -> Option<TextView> {
+    let (mut place, mut given, expected) = member(report, f, e);
+    let shown = |e: &Example| e.cells.iter().filter(|c| c.role != Role::Label).cloned().collect::<Vec<_>>();
+    if let Some(group) = group_of(f, e) {
+        let mut same = before.iter().filter(|b| group_of(f, b) == Some(group)).peekable();
+        if same.peek().is_none() {
+            place = group_head(report, f, group);
+            given = String::new();
+        } else if same.any(|b| shown(b) == shown(e)) {
+            return None;
+        }
+    }
+    let cells = shown(e);
+    let cells = if cells.is_empty() { &e.cells } else { &cells };
+    let why = words::spans(&short(&e.why, 400));
+    Some(TextView { place, given, expected, why, cells: cells.iter().map(cell).collect() })
 }
 
 fn cell(c: &foretaste_core::Cell) -> CellView {
@@ -355,7 +411,8 @@ fn cell(c: &foretaste_core::Cell) -> CellView {
 /// Rows under common heads; a cell that an example lacks stays empty.
 fn grid(report: &Report, f: &Finding, examples: &[&Example]) -> Option<GridView> {
     let mut names: Vec<&str> = Vec::new();
-    for c in examples.iter().flat_map(|e| &e.cells) {
+    // the label stands in a column of its own, with what is expected
+    for c in examples.iter().flat_map(|e| &e.cells).filter(|c| c.role != Role::Label) {
         if !names.contains(&c.column.as_str()) {
             names.push(&c.column);
         }
@@ -364,19 +421,22 @@ fn grid(report: &Report, f: &Finding, examples: &[&Example]) -> Option<GridView>
     if names.is_empty() {
         return None;
     }
-    let row = |e: &&Example| {
+    let row = |(i, e): (usize, &&Example)| {
         let (place, given, expected) = member(report, f, e);
+        let group = group_of(f, e).filter(|g| i == 0 || group_of(f, examples[i - 1]) != Some(*g));
+        let head = group.map(|g| group_head(report, f, g)).unwrap_or_default();
         let find = |name: &&str| {
             e.cells.iter().find(|c| c.column == **name).map_or_else(
                 || CellView { column: String::new(), odd: false, prose: false, pieces: vec![] },
                 cell,
             )
         };
-        GridRow { place, given, expected, why: visible(&e.why), cells: names.iter().map(find).collect() }
+        let why = words::spans(&short(&e.why, 400));
+        GridRow { head, place, given, expected, why, cells: names.iter().map(find).collect() }
     };
     Some(GridView {
         header: names.iter().map(|n| short(n, 30)).collect(),
-        rows: examples.iter().map(row).collect(),
+        rows: examples.iter().enumerate().map(row).collect(),
     })
 }
 
