@@ -18,6 +18,7 @@ mod report;
 mod role;
 mod sample;
 mod strings;
+mod trial;
 mod victim;
 
 pub use attack::{
@@ -40,4 +41,5 @@ pub use report::{
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
 pub use strings::{Strings, numbers};
+pub use trial::{Interval, Row, Summary, TRIAL_SCHEMA, Trial, summarise};
 pub use victim::{AnyVictim, Victim, boxed_victim};

@@ -1,5 +1,7 @@
 //! The data set: files that can be opened again and again, what their columns mean, and what was derived for the rows.
 
+mod subset;
+
 use crate::columns::{ColumnStats, thousands};
 use crate::error::{Error, Result};
 use crate::roles::{Assigned, GivenRoles, check_label, infer};

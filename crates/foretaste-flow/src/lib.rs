@@ -14,6 +14,7 @@ pub mod roles;
 pub mod scan;
 pub mod score;
 pub mod simulate;
+pub mod trial;
 mod views;
 
 pub use dataset::Dataset;

@@ -47,13 +47,28 @@ pub type Progress<'a> = &'a (dyn Fn(Phase, u64) + Sync);
 /// report instead.
 pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     recipe.check()?;
-    let chosen = choose(recipe)?;
-    let budget = if recipe.memory > 0 { recipe.memory << 20 } else { memory::available() / 2 };
+    choose(recipe)?;
     let options = open_options(recipe);
     progress(Phase::Reading, 0);
+    let cache = budget(recipe) / 4;
     let mut dataset =
-        Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
-    let ctx = Ctx::new(recipe.seed, profile(&dataset));
+        Dataset::open(&recipe.inputs, &options, &recipe.roles, cache, &|n| progress(Phase::Reading, n))?;
+    scan_dataset(&mut dataset, recipe, progress)
+}
+
+/// Bytes that states and vectors may take.
+fn budget(recipe: &Recipe) -> u64 {
+    if recipe.memory > 0 { recipe.memory << 20 } else { memory::available() / 2 }
+}
+
+/// Scans an open data set; its vectors and probabilities are made and kept.
+///
+/// # Errors
+/// As for [`scan`].
+pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
+    let chosen = choose(recipe)?;
+    let budget = budget(recipe);
+    let ctx = Ctx::new(recipe.seed, profile(dataset));
     let labels = dataset.labels()?;
     let mut notes = dataset.oddities();
     progress(Phase::Learning, 0);
@@ -70,26 +85,26 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
         memory: budget,
         neighbour_rows: recipe.neighbour_rows,
     };
-    let surrogate = views::attach(&mut dataset, &labels, wanted, &ctx, &mut notes)?;
+    let surrogate = views::attach(dataset, &labels, wanted, &ctx, &mut notes)?;
     progress(Phase::Detecting, 0);
     let (evidence, outcomes) =
-        run(&dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
+        run(dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
     progress(Phase::Deciding, 0);
-    let ids = ids::sample_ids(&dataset)?;
-    notes.extend(repeated_ids(&dataset, &ids));
+    let ids = ids::sample_ids(dataset)?;
+    notes.extend(repeated_ids(dataset, &ids));
     let facts = Facts {
-        dataset: &dataset,
+        dataset,
         labels: &labels,
         ids: &ids,
-        source: source_values(&dataset)?,
+        source: source_values(dataset)?,
         fdr: recipe.fdr,
     };
     let mut claims = decide(&evidence, &facts);
-    examples::fill(&mut claims, &dataset)?;
+    examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
     Ok(assemble(
         recipe,
-        &dataset,
+        dataset,
         &labels,
         ids,
         claims,

@@ -17,7 +17,9 @@ use foretaste_truth::{MANIFEST_SCHEMA, NOTICE, PoisonManifest};
 use std::path::{Path, PathBuf};
 
 pub use poison::{Chosen, Craft, Delivery, Placement, Poison, Timing, poison};
-pub use pool::{Seen, pick};
+pub use edit::rows as edited_rows;
+pub use pool::{Seen, pick, take_rows};
+pub use write::text as write_text;
 
 /// What to simulate.
 #[derive(Clone, Debug)]

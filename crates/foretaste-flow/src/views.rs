@@ -19,6 +19,15 @@ const TEXT_DIM: usize = 64;
 /// Neighbours that vote beside the surrogate.
 const VOTERS: usize = 16;
 
+/// The user's own vectors, as they are.
+///
+/// # Errors
+/// If the data cannot be read.
+pub fn embedding_vectors(dataset: &Dataset) -> Result<Option<Matrix>> {
+    let (data, dim) = read::embeddings(dataset)?;
+    Ok((dim > 0).then(|| Matrix::new(data, dim)))
+}
+
 /// What may be made, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewOptions {

@@ -1,0 +1,127 @@
+//! The verb `trial`: attack x defence x victim x seed, measured on the user's own data.
+
+mod defend;
+mod external;
+mod scenario;
+mod unit;
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use foretaste_core::{Row, TRIAL_SCHEMA, Trial, summarise};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use scenario::{AttackSpec, DataSpec, Scenario, TrainCommand, VictimSpec};
+pub use unit::Unit;
+
+/// How to run a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct TrialOptions {
+    /// Where results of units, logs and reports go; `None`: nothing is kept.
+    pub out: Option<PathBuf>,
+    /// Units that run at the same time; each uses all cores where it can. 0: one.
+    pub jobs: usize,
+}
+
+/// The work of a scenario: units that can be run in any order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is run.
+    pub units: Vec<Unit>,
+    /// Models that are trained in all.
+    pub trainings: usize,
+}
+
+/// Called with what is done and what is to do.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize, &str) + Sync);
+
+/// Lists the units of a scenario.
+///
+/// # Errors
+/// If the scenario names what there is not.
+pub fn plan(scenario: &Scenario) -> Result<Plan> {
+    scenario.check()?;
+    let mut units = vec![];
+    for &seed in &scenario.seeds {
+        units.push(Unit { seed, attack: None, rate: 0.0 });
+        for (k, attack) in scenario.attacks.iter().enumerate() {
+            units.extend(attack.poison_rates.iter().map(|&rate| Unit { seed, attack: Some(k), rate }));
+        }
+    }
+    let victims = scenario.victims.len() + usize::from(scenario.train_command.is_some());
+    let attacked = units.iter().filter(|u| u.attack.is_some()).count();
+    let trainings = victims * (scenario.seeds.len() + attacked * scenario.defences.len());
+    Ok(Plan { units, trainings })
+}
+
+/// Runs a scenario. Units whose results are in the output folder already are not run again.
+///
+/// # Errors
+/// If the data cannot be read, or a unit fails: what was done before is kept.
+pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>) -> Result<Trial> {
+    let plan = plan(scenario)?;
+    let data = open(scenario)?;
+    let bench = unit::Bench::new(scenario, &data, options.out.clone());
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results: Mutex<BTreeMap<usize, Result<Vec<Row>>>> = Mutex::new(BTreeMap::new());
+    let keep = |at: usize, rows: Result<Vec<Row>>| {
+        results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, rows);
+    };
+    let failed = || results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().any(Result::is_err);
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.clamp(1, plan.units.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(unit) = plan.units.get(at).filter(|_| !failed()) else { break };
+                    progress(done.load(Ordering::Relaxed), plan.units.len(), &unit.words(scenario));
+                    keep(at, bench.run(unit));
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut rows = vec![];
+    for (_, unit) in results {
+        rows.extend(unit?);
+    }
+    let scenario_text = serde_json::to_value(scenario)
+        .map_err(|e| Error::data(format!("the scenario cannot be written down: {e}"), ""))?;
+    Ok(Trial {
+        schema: TRIAL_SCHEMA.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        scenario: scenario_text,
+        name: scenario.name.clone(),
+        about: scenario.about.clone(),
+        rows: data.rows,
+        classes: data.classes.clone(),
+        summary: summarise(&rows),
+        results: rows,
+        notes: bench.notes(),
+    })
+}
+
+/// Opens the data of a scenario, cut down to the most rows that it wants.
+fn open(scenario: &Scenario) -> Result<Dataset> {
+    let data = &scenario.data;
+    let options = data.open_options();
+    let roles = data.roles();
+    let dataset = Dataset::open(&data.inputs, &options, &roles, u64::MAX, &|_| {})?;
+    if dataset.classes.len() < 2 {
+        return Err(Error::data(
+            "a trial needs a label with two classes at least",
+            "name the column with --label, or `label` in the scenario",
+        ));
+    }
+    let most = data.max_rows.unwrap_or(u64::MAX);
+    let rows: Vec<u64> = if dataset.rows <= most {
+        (0..dataset.rows).collect()
+    } else {
+        unit::drawn(dataset.rows, most, "trial/rows", 0)
+    };
+    let records = crate::simulate::take_rows(&dataset, &rows)?;
+    dataset.of_rows(&records)
+}

@@ -1,0 +1,329 @@
+//! One attack at one rate with one seed: poison, defend, train, ask.
+
+use super::defend::removed;
+use super::external;
+use super::scenario::{AttackSpec, Scenario};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::simulate::{self, Chosen, Delivery, Poison, poison, prepare, profile, take_rows};
+use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Matrix, Row, Sealed};
+use foretaste_num::rng::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// One attack at one rate with one seed; without an attack, clean training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    /// Seed.
+    pub seed: u64,
+    /// Position of the attack in the scenario.
+    pub attack: Option<usize>,
+    /// Share of the training data.
+    pub rate: f64,
+}
+
+impl Unit {
+    /// What is being done, for a progress display.
+    #[must_use]
+    pub fn words(&self, scenario: &Scenario) -> String {
+        match self.attack.and_then(|k| scenario.attacks.get(k)) {
+            Some(a) => format!("seed {}: {} at {} %", self.seed, a.shown(), 100.0 * self.rate),
+            None => format!("seed {}: clean training", self.seed),
+        }
+    }
+
+    /// Name of its file.
+    fn key(&self, scenario: &Scenario) -> String {
+        let attack = self.attack.and_then(|k| scenario.attacks.get(k));
+        let what = serde_json::json!({
+            "data": scenario.data, "victims": scenario.victims, "defences": scenario.defences,
+            "command": scenario.train_command, "attack": attack, "rate": self.rate, "seed": self.seed,
+        });
+        let hash = blake3::hash(what.to_string().as_bytes()).to_hex();
+        format!("{}-{}-{}", attack.map_or("clean", AttackSpec::shown).replace(|c: char| !c.is_alphanumeric(), "-"), self.seed, &hash[..12])
+    }
+}
+
+/// `n` rows of `rows`, drawn by a keyed number of the row, in their order.
+pub fn drawn(rows: u64, n: u64, key: &str, seed: u64) -> Vec<u64> {
+    let mut keyed: Vec<(u64, u64)> = (0..rows).map(|row| (Rng::at(seed, key, row).next_u64(), row)).collect();
+    keyed.sort_unstable();
+    let mut out: Vec<u64> = keyed.into_iter().take(n as usize).map(|k| k.1).collect();
+    out.sort_unstable();
+    out
+}
+
+/// Training and held-out part of one seed.
+struct Split {
+    train: Dataset,
+    test: Dataset,
+    ctx: Ctx,
+}
+
+/// Everything that units share.
+pub struct Bench<'a> {
+    scenario: &'a Scenario,
+    data: &'a Dataset,
+    out: Option<PathBuf>,
+    splits: Mutex<BTreeMap<u64, Arc<Split>>>,
+    clean: Mutex<BTreeMap<(u64, usize), Arc<Sealed>>>,
+    notes: Mutex<BTreeSet<String>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was measured of one trained model.
+struct Asked {
+    accuracy: f64,
+    success: Option<f64>,
+    seconds: f64,
+}
+
+impl<'a> Bench<'a> {
+    /// For the units of one scenario.
+    pub fn new(scenario: &'a Scenario, data: &'a Dataset, out: Option<PathBuf>) -> Self {
+        Self {
+            scenario,
+            data,
+            out,
+            splits: Mutex::default(),
+            clean: Mutex::default(),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// What was chosen or is worth knowing.
+    pub fn notes(&self) -> Vec<String> {
+        locked(&self.notes).iter().cloned().collect()
+    }
+
+    /// Runs a unit, or reads what it measured when it ran before.
+    pub fn run(&self, unit: &Unit) -> Result<Vec<Row>> {
+        let path = self.out.as_ref().map(|o| o.join("units").join(format!("{}.json", unit.key(self.scenario))));
+        if let Some(path) = &path
+            && let Ok(text) = std::fs::read_to_string(path)
+            && let Ok(rows) = serde_json::from_str(&text)
+        {
+            return Ok(rows);
+        }
+        let rows = self.measure(unit)?;
+        if let Some(path) = &path {
+            let folder = path.parent().unwrap_or(path);
+            std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, e, "choose a folder that can be written"))?;
+            let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(path, e, ""))?;
+            simulate::write_text(path, &text)?;
+        }
+        Ok(rows)
+    }
+
+    fn split(&self, seed: u64) -> Result<Arc<Split>> {
+        if let Some(known) = locked(&self.splits).get(&seed) {
+            return Ok(Arc::clone(known));
+        }
+        let rows = self.data.rows;
+        let held = drawn(rows, (rows as f64 * self.scenario.data.test_share).round() as u64, "trial/split", seed);
+        let is_held: BTreeSet<u64> = held.iter().copied().collect();
+        let kept: Vec<u64> = (0..rows).filter(|r| !is_held.contains(r)).collect();
+        let part = |rows: &[u64]| -> Result<Dataset> { self.data.of_rows(&take_rows(self.data, rows)?) };
+        let (train, test) = (part(&kept)?, part(&held)?);
+        let ctx = Ctx::new(seed, profile(&train));
+        let split = Arc::new(Split { train, test, ctx });
+        locked(&self.splits).insert(seed, Arc::clone(&split));
+        Ok(split)
+    }
+
+    fn measure(&self, unit: &Unit) -> Result<Vec<Row>> {
+        let split = self.split(unit.seed)?;
+        let Some(spec) = unit.attack.and_then(|k| self.scenario.attacks.get(k)) else {
+            return self.clean_rows(unit, &split);
+        };
+        let attack = foretaste_attacks::entry(&spec.id)?.attack(&spec.set)?;
+        let enter = spec.enter.unwrap_or_else(|| attack.enters());
+        let budget = Budget::PoisonRate(unit.rate);
+        let chosen = [Chosen { attack, parameters: spec.set.clone(), budget, enter }];
+        let mut train = split.train.again();
+        prepare(&mut train, &chosen, crate::memory::available() / 2, &split.ctx, &mut vec![])?;
+        let made = poison(&train, &chosen, &Delivery::default(), &split.ctx)?;
+        locked(&self.notes).extend(split.ctx.notes());
+        let (poisoned, bad) = poisoned(&train, &made)?;
+        let probe = probes(&split, &chosen[0], &made)?;
+        let case = Case { unit, spec, split: &split, poisoned: &poisoned, bad: &bad, probe: probe.as_ref() };
+        let mut rows = vec![];
+        let mut baselines = BTreeMap::new();
+        for defence in &self.scenario.defences {
+            let removed = removed(defence, &poisoned, &bad, unit.seed)?;
+            let kept: Vec<u64> = (0..poisoned.rows).filter(|r| !removed.contains(r)).collect();
+            let filtered = poisoned.of_rows(&take_rows(&poisoned, &kept)?)?;
+            for victim in 0..self.victims() {
+                let base = match baselines.get(&victim) {
+                    Some(known) => known,
+                    None => {
+                        let base = self.ask(victim, &case, &split.train, "clean")?;
+                        baselines.entry(victim).or_insert(base)
+                    }
+                };
+                let asked = self.ask(victim, &case, &filtered, defence)?;
+                rows.push(case.row(self.name(victim), defence, &removed, base, &asked));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn clean_rows(&self, unit: &Unit, split: &Split) -> Result<Vec<Row>> {
+        let none = BTreeSet::new();
+        let spec = AttackSpec { id: String::new(), name: None, set: Default::default(), poison_rates: vec![], enter: None };
+        let case = Case { unit, spec: &spec, split, poisoned: &split.train, bad: &none, probe: None };
+        (0..self.victims())
+            .map(|victim| {
+                let asked = self.ask(victim, &case, &split.train, "clean")?;
+                Ok(Row { attack: None, ..case.row(self.name(victim), "none", &none, &asked, &asked) })
+            })
+            .collect()
+    }
+
+    fn victims(&self) -> usize {
+        self.scenario.victims.len() + usize::from(self.scenario.train_command.is_some())
+    }
+
+    fn name(&self, victim: usize) -> &str {
+        self.scenario.victims.get(victim).map_or("command", |v| v.id.as_str())
+    }
+
+    /// Trains a victim and asks it about held-out samples and probes.
+    fn ask(&self, victim: usize, case: &Case<'_>, train: &Dataset, defence: &str) -> Result<Asked> {
+        let started = Instant::now();
+        let probe = case.probe.map(|p| &p.inputs);
+        let (test, probed) = match (self.scenario.victims.get(victim), &self.scenario.train_command) {
+            (Some(spec), _) => {
+                let model = foretaste_victims::entry(&spec.id)?.victim(&spec.set)?;
+                if let Some(reason) = model.needs().unmet(|r| train.has(r)) {
+                    return Err(foretaste_core::Error::Unfit { entry: spec.id.clone(), reason }.into());
+                }
+                let trained = self.trained(victim, model.as_ref(), case, train, defence)?;
+                let test = predict(model.as_ref(), &trained, &case.split.test, &case.split.ctx)?;
+                let probed = probe.map(|p| predict(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
+                (test, probed)
+            }
+            (None, Some(command)) => {
+                let key = case.unit.key(self.scenario);
+                let folder = self.out.as_ref().map(|o| o.join("runs").join(format!("{key}-{defence}")));
+                external::run(command, train, &case.split.test, probe, folder.as_deref())?
+            }
+            (None, None) => return Err(Error::data("no victim is named", "name one with --victim")),
+        };
+        let truth = case.split.test.labels()?;
+        let known: Vec<(u32, u32)> = truth.into_iter().zip(test).filter(|(t, _)| *t != MISSING).collect();
+        let share = |hits: usize, of: usize| if of == 0 { 0.0 } else { hits as f64 / of as f64 };
+        let success = case.probe.zip(probed).map(|(p, answers)| {
+            share(p.wanted.iter().zip(&answers).filter(|(w, a)| w == a).count(), p.wanted.len())
+        });
+        Ok(Asked {
+            accuracy: share(known.iter().filter(|(t, a)| t == a).count(), known.len()),
+            success,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The trained model; that of the clean data is kept, since every attack is compared with it.
+    fn trained(
+        &self,
+        victim: usize,
+        model: &dyn AnyVictim,
+        case: &Case<'_>,
+        train: &Dataset,
+        defence: &str,
+    ) -> Result<Arc<Sealed>> {
+        let key = (case.unit.seed, victim);
+        let is_clean = defence == "clean";
+        if is_clean && let Some(known) = locked(&self.clean).get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let all: Vec<u64> = (0..train.rows).collect();
+        let trained = Arc::new(model.train(&simulate::pick(train, &all)?, &case.split.ctx)?);
+        if is_clean {
+            locked(&self.clean).insert(key, Arc::clone(&trained));
+        }
+        Ok(trained)
+    }
+}
+
+fn predict(victim: &dyn AnyVictim, model: &Sealed, inputs: &Dataset, ctx: &Ctx) -> Result<Vec<u32>> {
+    let all: Vec<u64> = (0..inputs.rows).collect();
+    let probs: Matrix = victim.predict(model, &simulate::pick(inputs, &all)?, ctx)?;
+    Ok((0..probs.rows()).map(|i| top(probs.row(i))).collect())
+}
+
+/// The class of the highest probability, the first of equals.
+fn top(row: &[f32]) -> u32 {
+    let best = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (c, p)| if *p > b.1 { (c, *p) } else { b });
+    best.0 as u32
+}
+
+/// The poisoned training data, and which of its rows are poison (without cover).
+fn poisoned(train: &Dataset, made: &Poison) -> Result<(Dataset, BTreeSet<u64>)> {
+    let (mut batches, mut bad, mut rows) = (vec![], BTreeSet::new(), 0u64);
+    for batch in made.batches(train)? {
+        let (records, crafted) = batch?;
+        let poison = crafted.iter().filter(|(_, craft)| !made.crafts[**craft].cover);
+        bad.extend(poison.map(|(at, _)| rows + *at as u64));
+        rows += records.num_rows() as u64;
+        batches.push(records);
+    }
+    let joined = arrow_select::concat::concat_batches(&train.schema, &batches)?;
+    Ok((train.of_rows(&joined)?, bad))
+}
+
+/// Probes as a data set, and what the attacker wants of each.
+struct Probes {
+    inputs: Dataset,
+    wanted: Vec<u32>,
+}
+
+fn probes(split: &Split, chosen: &Chosen, made: &Poison) -> Result<Option<Probes>> {
+    let all: Vec<u64> = (0..split.test.rows).collect();
+    let held_out = simulate::pick(&split.test, &all)?;
+    let Some(probe) = chosen.attack.probe(&made.plans[0], &held_out, &split.ctx)? else { return Ok(None) };
+    let (records, _) = simulate::edited_rows(&split.test, &held_out, &probe.inputs)?;
+    Ok(Some(Probes { inputs: split.test.of_rows(&records)?, wanted: probe.wanted }))
+}
+
+/// What one unit measures again and again.
+struct Case<'a> {
+    unit: &'a Unit,
+    spec: &'a AttackSpec,
+    split: &'a Split,
+    poisoned: &'a Dataset,
+    bad: &'a BTreeSet<u64>,
+    probe: Option<&'a Probes>,
+}
+
+impl Case<'_> {
+    fn row(&self, victim: &str, defence: &str, removed: &BTreeSet<u64>, base: &Asked, asked: &Asked) -> Row {
+        let hits = removed.intersection(self.bad).count() as u64;
+        let share = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+        let n_poison = self.bad.len() as u64;
+        Row {
+            seed: self.unit.seed,
+            victim: victim.to_owned(),
+            attack: Some(self.spec.shown().to_owned()),
+            poison_rate: self.unit.rate,
+            n_poison,
+            n_train: self.poisoned.rows,
+            defence: defence.to_owned(),
+            removed: removed.len() as u64,
+            removed_poison: hits,
+            true_positive_rate: share(hits, n_poison),
+            false_positive_rate: share(removed.len() as u64 - hits, self.poisoned.rows - n_poison),
+            accuracy: asked.accuracy,
+            clean_accuracy: base.accuracy,
+            attack_success_rate: asked.success,
+            baseline_success_rate: base.success,
+            n_probes: self.probe.map_or(0, |p| p.wanted.len() as u64),
+            seconds: asked.seconds,
+        }
+    }
+}
