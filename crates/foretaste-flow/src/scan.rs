@@ -6,7 +6,7 @@ use crate::decide::{Claim, Facts, decide, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
 use crate::recipe::Recipe;
-use crate::{examples, ids, memory, views};
+use crate::{examples, ids, leaks, memory, views};
 use foretaste_core::{
     ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
     InputFile, MISSING, Profile, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput,
@@ -52,9 +52,11 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     progress(Phase::Reading, 0);
     let mut dataset =
         Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
+    let leaks = leaks::find(&dataset)?;
+    let mut notes = leaks::set_aside(&mut dataset, &leaks);
     let ctx = Ctx::new(recipe.seed, profile(&dataset));
     let labels = dataset.labels()?;
-    let mut notes = dataset.oddities();
+    notes.extend(dataset.oddities());
     progress(Phase::Learning, 0);
     let asks = |role| {
         chosen.iter().any(|c| {
