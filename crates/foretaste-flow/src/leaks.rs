@@ -314,7 +314,8 @@ mod tests {
     #[test]
     fn a_finer_label_is_a_leak_and_a_strong_feature_is_none() {
         let strong = |i: usize| i.is_multiple_of(3) != (i % 50 == 1); // right in 98 % of rows
-        let row = |i: usize| format!("v{},{},{}", i % 6, strong(i), if i.is_multiple_of(3) { "yes" } else { "no" });
+        let row =
+            |i: usize| format!("v{},{},{}", i % 6, strong(i), if i.is_multiple_of(3) { "yes" } else { "no" });
         assert_eq!(leaks("fine,strong,label", (0..600).map(row)), [(words(&["fine"]), vec![])]);
     }
 
@@ -345,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_rare_class_does_not_make_every_column_a_leak() {
-        let row = |i: usize| format!("{},{},{}", i % 2, i % 7, if i.is_multiple_of(300) { "yes" } else { "no" });
+        let row =
+            |i: usize| format!("{},{},{}", i % 2, i % 7, if i.is_multiple_of(300) { "yes" } else { "no" });
         assert!(leaks("a,b,label", (0..3000).map(row)).is_empty());
     }
 

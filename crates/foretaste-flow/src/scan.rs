@@ -5,7 +5,7 @@ use crate::dataset::Dataset;
 use crate::decide::{Claim, Facts, decide, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, delimiter};
 use crate::{examples, ids, leaks, memory, views};
 use foretaste_core::{
     ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
@@ -48,7 +48,7 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     recipe.check()?;
     let chosen = choose(recipe)?;
     let budget = if recipe.memory > 0 { recipe.memory << 20 } else { memory::available() / 2 };
-    let options = open_options(recipe);
+    let options = open_options(recipe)?;
     progress(Phase::Reading, 0);
     let mut dataset =
         Dataset::open(&recipe.inputs, &options, &recipe.roles, budget / 4, &|n| progress(Phase::Reading, n))?;
@@ -99,13 +99,13 @@ pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     ))
 }
 
-fn open_options(recipe: &Recipe) -> OpenOptions {
-    OpenOptions {
+fn open_options(recipe: &Recipe) -> Result<OpenOptions> {
+    Ok(OpenOptions {
         format: recipe.format.clone(),
-        delimiter: recipe.delimiter.as_ref().and_then(|d| d.bytes().next()),
+        delimiter: recipe.delimiter.as_deref().map(delimiter).transpose()?,
         has_header: recipe.header,
         ..OpenOptions::default()
-    }
+    })
 }
 
 /// The detectors that a recipe asks for, in catalogue order.
@@ -227,10 +227,11 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         bytes: f.bytes,
         rows,
     });
-    let (mut skipped, mut told) = (vec![], vec![]);
+    let (mut skipped, mut told, mut whole) = (vec![], vec![], true);
     for note in dataset.source().notes() {
         let file = note.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
-        if note.kind == NoteKind::Skipped {
+        whole &= note.kind != NoteKind::Unread;
+        if matches!(note.kind, NoteKind::Skipped | NoteKind::Unread) {
             skipped.push(SkippedInput { path: file, reason: note.text.clone() });
         } else {
             told.push(if file.is_empty() { note.text.clone() } else { format!("{file}: {}", note.text) });
@@ -260,7 +261,7 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         columns: columns.collect(),
         classes: classes.collect(),
         unlabelled: if dataset.has(Role::Label) { dataset.rows - labelled } else { 0 },
-        complete: !evidence.scored.is_empty() && dataset.unreadable == 0,
+        complete: whole && !evidence.scored.is_empty() && dataset.unreadable == 0,
     }
 }
 

@@ -5,6 +5,7 @@ use anstream::println;
 use clap::Args as ClapArgs;
 use foretaste_flow::clean::{CleanOptions, clean};
 use foretaste_flow::columns::count;
+use foretaste_flow::recipe::delimiter;
 use foretaste_formats::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         inputs: args.inputs.clone(),
         open: OpenOptions {
             format: args.reading.format.clone(),
-            delimiter: args.reading.delimiter.as_ref().and_then(|d| d.bytes().next()),
+            delimiter: args.reading.delimiter.as_deref().map(delimiter).transpose()?,
             has_header: args.reading.no_header.then_some(false),
             ..OpenOptions::default()
         },

@@ -80,7 +80,7 @@ pub struct Reading {
     /// Format, if it is not to be recognised (see `foretaste list formats`).
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
-    /// Delimiter of CSV files.
+    /// Delimiter of CSV files: one character, or `tab`.
     #[arg(long, value_name = "CHAR")]
     pub delimiter: Option<String>,
     /// CSV files have no header: columns are called column_1, column_2, ...
@@ -324,7 +324,13 @@ fn quote(s: &str) -> String {
 
 /// Every output that becomes a file, each written beside its target and renamed.
 fn write_reports(dir: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
+    std::fs::create_dir_all(dir).map_err(|e| {
+        Error::file(
+            dir,
+            format!("cannot make the folder: {e}"),
+            "name a folder that can be written, not a file",
+        )
+    })?;
     for render in renders().iter().filter(|r| r.id() != "text") {
         write_file(&dir.join(render.file_name()), |out| Ok(render.render(report, samples, out)?))?;
     }
@@ -344,12 +350,18 @@ fn write_json(path: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Re
 
 fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let temp = path.with_extension("fore-tmp");
-    let told = || format!("cannot write `{}`", path.display());
+    let told = |e: std::io::Error| {
+        Error::file(
+            path,
+            format!("cannot write: {e}"),
+            "check that its folder exists, can be written, and has room",
+        )
+    };
     let result = (|| {
-        let mut out = BufWriter::new(std::fs::File::create(&temp).with_context(told)?);
+        let mut out = BufWriter::new(std::fs::File::create(&temp).map_err(told)?);
         fill(&mut out)?;
-        out.flush().with_context(told)?;
-        std::fs::rename(&temp, path).with_context(told)
+        out.flush().map_err(told)?;
+        Ok(std::fs::rename(&temp, path).map_err(told)?)
     })();
     if result.is_err() {
         let _ = std::fs::remove_file(&temp);
