@@ -8,8 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         foretaste_detectors::ENTRIES.iter().map(|e| detector(e)).collect::<Result<Vec<_>, _>>()?;
     let attacks = foretaste_attacks::ENTRIES.iter().map(|e| attack(e)).collect::<Result<Vec<_>, _>>()?;
     let report = schemars::schema_for!(foretaste_core::Report);
-    let all =
-        json!({ "detectors": detectors, "attacks": attacks, "roles": roles(), "report_schema": report });
+    let all = json!({ "detectors": detectors, "attacks": attacks, "roles": roles(), "formats": formats(), "report_schema": report });
     println!("{}", serde_json::to_string_pretty(&all)?);
     Ok(())
 }
@@ -46,6 +45,17 @@ fn page(entry: &Entry, needs: &Needs) -> Value {
         "defaults": (entry.defaults)(), "schema": entry.schema(),
         "needs": { "all": words(&needs.all), "any": words(&needs.any), "growth": growth },
     })
+}
+
+/// Name, file name endings and title of every format.
+fn formats() -> Vec<Value> {
+    let names = |f: &dyn foretaste_formats::Format| {
+        f.extensions().iter().map(|e| format!(".{e}")).collect::<Vec<_>>()
+    };
+    foretaste_formats::formats()
+        .iter()
+        .map(|f| json!({ "id": f.id(), "names": names(*f), "doc": f.title() }))
+        .collect()
 }
 
 /// Word and comment of every role. The comments come through the schema, which is made of them.

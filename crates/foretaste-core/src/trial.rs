@@ -142,7 +142,8 @@ pub fn summarise(rows: &[Row]) -> Vec<Summary> {
         .into_iter()
         .map(|key| {
             let rows = &groups[&key];
-            let mean = |value: &dyn Fn(&Row) -> f64| rows.iter().map(|r| value(r)).sum::<f64>() / rows.len() as f64;
+            let mean =
+                |value: &dyn Fn(&Row) -> f64| rows.iter().map(|r| value(r)).sum::<f64>() / rows.len() as f64;
             Summary {
                 victim: key.0.clone(),
                 attack: key.1.clone(),
@@ -164,8 +165,8 @@ pub fn summarise(rows: &[Row]) -> Vec<Summary> {
 
 /// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom.
 const T: [f64; 30] = [
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
-    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
 fn interval(values: &[f64]) -> Interval {

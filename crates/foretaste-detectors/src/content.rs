@@ -33,8 +33,9 @@ fn cells(column: &ArrayRef) -> Vec<Option<u64>> {
             .collect();
     }
     match column.data_type() {
-        DataType::Binary => column.as_binary::<i32>().iter().map(|b| b.map(xxh3_64)).collect(),
-        DataType::LargeBinary => column.as_binary::<i64>().iter().map(|b| b.map(xxh3_64)).collect(),
+        // No bytes are no picture: two of them are no copies of each other.
+        DataType::Binary => column.as_binary::<i32>().iter().map(some_bytes).collect(),
+        DataType::LargeBinary => column.as_binary::<i64>().iter().map(some_bytes).collect(),
         DataType::FixedSizeBinary(_) => {
             column.as_fixed_size_binary().iter().map(|b| b.map(xxh3_64)).collect()
         }
@@ -50,6 +51,10 @@ fn cells(column: &ArrayRef) -> Vec<Option<u64>> {
             (0..strings.len()).map(|i| strings.get(i).map(|s| xxh3_64(s.as_bytes()))).collect()
         }
     }
+}
+
+fn some_bytes(bytes: Option<&[u8]>) -> Option<u64> {
+    bytes.filter(|b| !b.is_empty()).map(xxh3_64)
 }
 
 fn lists(rows: impl Iterator<Item = Option<ArrayRef>>) -> Vec<Option<u64>> {

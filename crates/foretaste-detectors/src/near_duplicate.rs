@@ -198,12 +198,14 @@ impl NearDuplicate {
             return;
         }
         let near = ctx.neighbours(&all.vectors, all.dim, 8);
+        // A row without an embedding is a row of zeros: nothing is known of it, so it is no copy of its like.
+        let known: Vec<bool> = all.vectors.chunks_exact(all.dim).map(|r| r.iter().any(|v| *v != 0.0)).collect();
         for i in 0..all.labels.len() {
             for at in i * near.k..(i + 1) * near.k {
                 let (j, d) = (near.index[at] as usize, f64::from(near.distance[at]));
                 // Vectors have unit length: half the squared distance is the cosine distance.
                 let cosine = d * d / 2.0;
-                if j < all.labels.len() && cosine <= self.distance {
+                if j < all.labels.len() && cosine <= self.distance && known[i] && known[j] {
                     sets.join(i, j);
                     similarity[i] = similarity[i].max((1.0 - cosine) as f32);
                     similarity[j] = similarity[j].max((1.0 - cosine) as f32);

@@ -113,6 +113,9 @@ fn check_paths(options: &CleanOptions) -> Result<()> {
         ));
     }
     for path in [&options.kept, &options.quarantined] {
+        if path.is_dir() {
+            return Err(Error::file(path, "this is a folder", "name a file"));
+        }
         if path.exists() && !options.force {
             return Err(Error::file(
                 path,
@@ -220,9 +223,62 @@ fn write(dataset: &Dataset, quarantined: &BTreeSet<u64>, options: &CleanOptions)
         aside.write(&part(&batch, &out)?)?;
         row += n;
     }
-    kept.finish()?;
-    aside.finish()?;
+    place_both(options, || Ok(kept.finish().map(drop)?), || Ok(aside.finish().map(drop)?))?;
     Ok(false)
+}
+
+/// Puts both outputs in place, or neither: if one fails, what the other replaced comes back.
+fn place_both(
+    options: &CleanOptions,
+    kept: impl FnOnce() -> Result<()>,
+    aside: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let first = Moved::away(&options.kept)?;
+    let second = match Moved::away(&options.quarantined) {
+        Ok(second) => second,
+        Err(e) => {
+            first.back();
+            return Err(e);
+        }
+    };
+    let done = kept().and_then(|()| aside());
+    for moved in [first, second] {
+        if done.is_ok() { moved.forget() } else { moved.back() }
+    }
+    done
+}
+
+/// A file that stood where an output goes, under another name until both outputs are in place.
+struct Moved<'a> {
+    target: &'a Path,
+    to: Option<PathBuf>,
+}
+
+impl<'a> Moved<'a> {
+    fn away(target: &'a Path) -> Result<Self> {
+        if !target.exists() {
+            return Ok(Self { target, to: None });
+        }
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let to = target.with_file_name(format!(".{name}.fore-old"));
+        std::fs::rename(target, &to)
+            .map_err(|e| Error::file(target, e, "choose a folder that can be written"))?;
+        Ok(Self { target, to: Some(to) })
+    }
+
+    /// Takes the new file away, if it came, and puts the old one back.
+    fn back(self) {
+        let _ = std::fs::remove_file(self.target);
+        if let Some(old) = self.to {
+            let _ = std::fs::rename(old, self.target);
+        }
+    }
+
+    fn forget(self) {
+        if let Some(old) = self.to {
+            let _ = std::fs::remove_file(old);
+        }
+    }
 }
 
 fn part(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
@@ -268,10 +324,10 @@ fn copy_text(source: &Source, quarantined: &BTreeSet<u64>, options: &CleanOption
                 .and_then(|()| out.get_ref().sync_all())
                 .map_err(|e| Error::file(path, e, "is the disk full?"))?;
         }
-        for (from, to) in [(&a, &options.kept), (&b, &options.quarantined)] {
-            std::fs::rename(from, to)
-                .map_err(|e| Error::file(to, e, "choose a folder that can be written"))?;
-        }
+        let rename = |from: &Path, to: &Path| {
+            std::fs::rename(from, to).map_err(|e| Error::file(to, e, "choose a folder that can be written"))
+        };
+        place_both(options, || rename(&a, &options.kept), || rename(&b, &options.quarantined))?;
         Ok(true)
     })();
     if !matches!(result, Ok(true)) {
@@ -279,4 +335,47 @@ fn copy_text(source: &Source, quarantined: &BTreeSet<u64>, options: &CleanOption
         let _ = std::fs::remove_file(&b);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_outputs_appear_or_what_was_there_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let options = CleanOptions {
+            inputs: vec![],
+            open: OpenOptions::default(),
+            findings: at("report.json"),
+            kept: at("kept"),
+            quarantined: at("aside"),
+            only: vec![],
+            review: false,
+            duplicates: false,
+            force: true,
+        };
+        let names = || {
+            let mut all: Vec<String> = std::fs::read_dir(folder.path())
+                .unwrap()
+                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            all.sort();
+            all
+        };
+        let put = |name: &str| std::fs::write(at(name), "new").map_err(|e| Error::file(at(name), e, ""));
+        let fail = || Err(Error::data("the disk is full", ""));
+        assert!(place_both(&options, || put("kept"), fail).is_err());
+        assert!(names().is_empty(), "nothing was there, nothing is: {:?}", names());
+        std::fs::write(at("kept"), "old").unwrap();
+        std::fs::write(at("aside"), "old").unwrap();
+        assert!(place_both(&options, || put("kept"), fail).is_err());
+        assert!(place_both(&options, fail, || put("aside")).is_err());
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        assert_eq!((read("kept").as_str(), read("aside").as_str()), ("old", "old"));
+        place_both(&options, || put("kept"), || put("aside")).unwrap();
+        assert_eq!((read("kept").as_str(), read("aside").as_str()), ("new", "new"));
+        assert_eq!(names(), ["aside", "kept"], "no other files stay");
+    }
 }

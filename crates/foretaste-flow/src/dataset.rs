@@ -4,7 +4,7 @@ mod subset;
 
 use crate::columns::{ColumnStats, thousands};
 use crate::error::{Error, Result};
-use crate::roles::{Assigned, GivenRoles, check_label, infer};
+use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, infer};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
 use foretaste_core::{Batch, MISSING, Matrix, Role, Strings, numbers};
@@ -66,6 +66,10 @@ pub struct Dataset {
     pub images: Option<Vec<foretaste_num::phash::ImageHash>>,
     /// Images that could not be read.
     pub unreadable: u64,
+    /// Why there are no vectors, if there are none.
+    pub no_vectors: String,
+    /// Why there are no class probabilities, if there are none.
+    pub no_probs: String,
     codes: HashMap<String, u32>,
     cache: Option<Vec<Located>>,
 }
@@ -124,6 +128,8 @@ impl Dataset {
             probs: None,
             images: None,
             unreadable: 0,
+            no_vectors: String::new(),
+            no_probs: String::new(),
             codes: HashMap::new(),
             cache,
         };
@@ -142,6 +148,14 @@ impl Dataset {
         Ok(())
     }
 
+    /// Takes a column out of what models read.
+    pub fn leave_out(&mut self, column: usize, reason: &str) {
+        if let Some(a) = self.assigned.get_mut(column) {
+            *a = Assigned { role: Role::Ignored, reason: reason.into() };
+        }
+        self.roles = self.assigned.iter().map(|a| a.role).collect();
+    }
+
     /// Files that are read.
     #[must_use]
     pub fn source(&self) -> &Source {
@@ -152,6 +166,12 @@ impl Dataset {
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// True if some column is free text.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.roles.iter().any(|r| r.is_text())
     }
 
     /// Positions of the columns for which `wanted` holds.
@@ -188,11 +208,7 @@ impl Dataset {
         let rows = located.batch.num_rows();
         let mut batch = Batch::new(located.batch, Arc::clone(&self.roles), first_row);
         batch.labels = batch.column(Role::Label).map(|(_, column)| self.codes_of(column).into());
-        // A matrix without a value for every row says nothing: one text has no term that two rows share.
-        let part = |m: &Option<Matrix>| {
-            let part = m.as_ref()?.slice(first_row as usize, rows);
-            (part.cols() > 0 && part.values().len() == rows * part.cols()).then_some(part)
-        };
+        let part = |m: &Option<Matrix>| m.as_ref().map(|m| m.slice(first_row as usize, rows));
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);
         let first = first_row as usize;
@@ -265,7 +281,7 @@ impl Dataset {
     #[must_use]
     pub fn oddities(&self) -> Vec<String> {
         let mut out = vec![];
-        for (field, s) in self.schema.fields().iter().zip(&self.stats) {
+        for (i, (field, s)) in self.schema.fields().iter().zip(&self.stats).enumerate() {
             let name = field.name();
             if s.nans + s.infinities > 0 {
                 let at = s.first_odd.map_or(String::new(), |r| {
@@ -281,6 +297,12 @@ impl Dataset {
                     s.nans, s.infinities
                 ));
             }
+            out.extend(
+                self.assigned
+                    .get(i)
+                    .filter(|a| a.reason.starts_with(PARTIAL))
+                    .map(|a| format!("column `{name}` is not read: {}", a.reason)),
+            );
             if s.present() > 0 && s.values.len() == 1 && !s.many && s.rows > 1 && s.nulls == 0 {
                 out.push(format!("column `{name}` has one value only"));
             }

@@ -79,6 +79,17 @@ fn fits(dataset: &Dataset, chosen: &Chosen, limits: Limits) -> Outcome {
         Role::Prob => dataset.probs.is_some(),
         role => dataset.has(role),
     };
+    // Vectors and probabilities are made, so that no column of theirs is there says nothing: say why none was made.
+    let made = match needs.all.iter().find(|r| !has(**r)) {
+        Some(Role::Embedding) if !dataset.has(Role::Embedding) || !dataset.no_vectors.is_empty() => {
+            Some(("vectors", &dataset.no_vectors))
+        }
+        Some(Role::Prob) if !dataset.no_probs.is_empty() => Some(("class probabilities", &dataset.no_probs)),
+        _ => None,
+    };
+    if let Some((what, why)) = made.filter(|(_, why)| !why.is_empty()) {
+        return Outcome::Skipped(format!("no {what}: {why}"));
+    }
     if let Some(reason) = needs.unmet(has) {
         return Outcome::Skipped(reason);
     }

@@ -8,6 +8,7 @@ mod drive;
 mod error;
 mod examples;
 pub mod ids;
+pub mod leaks;
 mod memory;
 pub mod recipe;
 pub mod roles;

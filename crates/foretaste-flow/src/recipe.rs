@@ -15,7 +15,7 @@ pub struct Recipe {
     pub inputs: Vec<String>,
     /// Format id, if it is not to be recognised.
     pub format: Option<String>,
-    /// One-character delimiter of CSV files.
+    /// Delimiter of CSV files: one character, or `\t` or `tab`.
     pub delimiter: Option<String>,
     /// Whether CSV files have a header.
     pub header: Option<bool>,
@@ -95,16 +95,43 @@ impl Recipe {
                 "5 is the default",
             ));
         }
-        if self.delimiter.as_ref().is_some_and(|d| d.len() != 1 || !d.is_ascii()) {
-            return Err(Error::data("the delimiter is not one character", "use for example --delimiter ';'"));
-        }
+        self.delimiter.as_deref().map(delimiter).transpose()?;
         Ok(())
+    }
+}
+
+/// The byte that a delimiter's name stands for: shells and TOML make it hard to type a tab.
+///
+/// # Errors
+/// If it is not one character.
+pub fn delimiter(name: &str) -> Result<u8> {
+    match name.as_bytes() {
+        b"\\t" | b"tab" => Ok(b'\t'),
+        [one] if one.is_ascii() => Ok(*one),
+        _ => Err(Error::data(
+            format!("the delimiter `{name}` is not one character"),
+            "use for example --delimiter ';', or --delimiter tab",
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn delimiters_have_names() {
+        assert_eq!(
+            [
+                delimiter(";").unwrap(),
+                delimiter("\\t").unwrap(),
+                delimiter("\t").unwrap(),
+                delimiter("tab").unwrap()
+            ],
+            *b";\t\t\t"
+        );
+        assert!(delimiter("").is_err() && delimiter("ab").is_err() && delimiter("\u{e9}").is_err());
+    }
 
     #[test]
     fn toml_reads_and_unknown_names_are_refused() {

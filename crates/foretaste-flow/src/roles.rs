@@ -20,6 +20,9 @@ pub struct Assigned {
     pub reason: String,
 }
 
+/// How the reason begins for a column of probabilities that others are missing beside.
+pub const PARTIAL: &str = "its name says the probability of a class";
+
 /// Assigns a role to each column of `schema`, from `given`, the fields' `foretaste.role` and the statistics.
 ///
 /// # Errors
@@ -345,12 +348,14 @@ fn short(v: f64) -> String {
 fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assigned]) {
     let Some(label) = out.iter().position(|a| a.role == Role::Label) else { return };
     let classes = stats[label].values.len();
+    let prefix = |name: &str| {
+        ["prob_", "proba_", "p_", "pred_proba_"].into_iter().find(|p| name.to_lowercase().starts_with(p))
+    };
     let candidates: Vec<usize> = (0..out.len())
         .filter(|&i| {
-            let name = schema.field(i).name().to_lowercase();
             out[i].role == Role::Feature
                 && out[i].reason != "given"
-                && ["prob_", "proba_", "p_", "pred_proba_"].iter().any(|p| name.starts_with(p))
+                && prefix(schema.field(i).name()).is_some()
                 && stats[i].range.is_some_and(|(lo, hi)| lo >= 0.0 && hi <= 1.0)
         })
         .collect();
@@ -361,6 +366,22 @@ fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assign
                 reason: format!("name; one of {classes} columns between 0 and 1"),
             };
         }
+        return;
+    }
+    // What a model says of one class is no feature of the sample: it would make the surrogate that model's echo.
+    let of_class = |i: &usize| {
+        let name = schema.field(*i).name();
+        let class = prefix(name).and_then(|p| name.get(p.len()..));
+        class.is_some_and(|class| stats[label].values.iter().any(|(v, _)| v == class))
+    };
+    let partial: Vec<usize> = candidates.into_iter().filter(of_class).collect();
+    for &i in &partial {
+        let reason = format!(
+            "{PARTIAL}, but {} of {classes} classes have one; give a column for each class, or read it with --feature {}",
+            partial.len(),
+            schema.field(i).name()
+        );
+        out[i] = Assigned { role: Role::Ignored, reason };
     }
 }
 
@@ -436,6 +457,36 @@ mod tests {
         assert_eq!(roles(columns(), &[]).unwrap()[0].1, Role::Label);
         assert_eq!(roles(columns(), &[("a", Role::Ignored)]).unwrap()[0].1, Role::Ignored);
         assert!(roles(columns(), &[("c", Role::Label)]).unwrap_err().to_string().contains("`c`"));
+    }
+
+    #[test]
+    fn probabilities_need_all_classes() {
+        let number = |f: fn(usize) -> f64| -> ArrayRef {
+            Arc::new(Float64Array::from((0..100).map(f).collect::<Vec<_>>()))
+        };
+        let label = || strings(100, |i| if i % 3 == 0 { "a" } else { "b" }.into());
+        let both = vec![
+            ("prob_a", number(|i| i as f64 / 100.0)),
+            ("prob_b", number(|i| 1.0 - i as f64 / 100.0)),
+            ("label", label()),
+        ];
+        assert!(roles(both, &[]).unwrap()[..2].iter().all(|(_, r)| *r == Role::Prob));
+        let one = || {
+            vec![
+                ("prob_a", number(|i| i as f64 / 100.0)),
+                ("p_value", number(|i| i as f64 / 100.0)),
+                ("label", label()),
+            ]
+        };
+        let only = |given: &[(&str, Role)]| {
+            roles(one(), given).unwrap().into_iter().map(|(_, r)| r).collect::<Vec<_>>()
+        };
+        assert_eq!(only(&[]), [Role::Prob, Role::Prob, Role::Label], "as many as classes");
+        let alone = vec![("prob_a", number(|i| i as f64 / 100.0)), ("label", label())];
+        assert_eq!(roles(alone, &[]).unwrap()[0].1, Role::Ignored);
+        let other = vec![("p_value", number(|i| i as f64 / 100.0)), ("label", label())];
+        assert_eq!(roles(other, &[]).unwrap()[0].1, Role::Feature);
+        assert_eq!(only(&[("prob_a", Role::Feature)])[0], Role::Feature);
     }
 
     #[test]

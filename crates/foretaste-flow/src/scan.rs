@@ -5,8 +5,8 @@ use crate::dataset::Dataset;
 use crate::decide::{Claim, Facts, decide, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
-use crate::recipe::Recipe;
-use crate::{examples, ids, memory, views};
+use crate::recipe::{Recipe, delimiter};
+use crate::{examples, ids, leaks, memory, views};
 use foretaste_core::{
     ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
     InputFile, MISSING, Profile, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput,
@@ -48,7 +48,7 @@ pub type Progress<'a> = &'a (dyn Fn(Phase, u64) + Sync);
 pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     recipe.check()?;
     choose(recipe)?;
-    let options = open_options(recipe);
+    let options = open_options(recipe)?;
     progress(Phase::Reading, 0);
     let cache = budget(recipe) / 4;
     let mut dataset =
@@ -68,9 +68,11 @@ fn budget(recipe: &Recipe) -> u64 {
 pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     let chosen = choose(recipe)?;
     let budget = budget(recipe);
+    let leaks = leaks::find(dataset)?;
+    let mut notes = leaks::set_aside(dataset, &leaks);
     let ctx = Ctx::new(recipe.seed, profile(dataset));
     let labels = dataset.labels()?;
-    let mut notes = dataset.oddities();
+    notes.extend(dataset.oddities());
     progress(Phase::Learning, 0);
     let asks = |role| {
         chosen.iter().any(|c| {
@@ -92,13 +94,8 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     progress(Phase::Deciding, 0);
     let ids = ids::sample_ids(dataset)?;
     notes.extend(repeated_ids(dataset, &ids));
-    let facts = Facts {
-        dataset,
-        labels: &labels,
-        ids: &ids,
-        source: source_values(dataset)?,
-        fdr: recipe.fdr,
-    };
+    let facts =
+        Facts { dataset, labels: &labels, ids: &ids, source: source_values(dataset)?, fdr: recipe.fdr };
     let mut claims = decide(&evidence, &facts);
     examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
@@ -113,13 +110,13 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     ))
 }
 
-fn open_options(recipe: &Recipe) -> OpenOptions {
-    OpenOptions {
+fn open_options(recipe: &Recipe) -> Result<OpenOptions> {
+    Ok(OpenOptions {
         format: recipe.format.clone(),
-        delimiter: recipe.delimiter.as_ref().and_then(|d| d.bytes().next()),
+        delimiter: recipe.delimiter.as_deref().map(delimiter).transpose()?,
         has_header: recipe.header,
         ..OpenOptions::default()
-    }
+    })
 }
 
 /// The detectors that a recipe asks for, in catalogue order.
@@ -241,10 +238,11 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         bytes: if f.bytes == 0 { folder_bytes(&f.path) } else { f.bytes },
         rows,
     });
-    let (mut skipped, mut told) = (vec![], vec![]);
+    let (mut skipped, mut told, mut whole) = (vec![], vec![], true);
     for note in dataset.source().notes() {
         let file = note.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
-        if note.kind == NoteKind::Skipped {
+        whole &= note.kind != NoteKind::Unread;
+        if matches!(note.kind, NoteKind::Skipped | NoteKind::Unread) {
             skipped.push(SkippedInput { path: file, reason: note.text.clone() });
         } else {
             told.push(if file.is_empty() { note.text.clone() } else { format!("{file}: {}", note.text) });
@@ -274,7 +272,7 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         columns: columns.collect(),
         classes: classes.collect(),
         unlabelled: if dataset.has(Role::Label) { dataset.rows - labelled } else { 0 },
-        complete: !evidence.scored.is_empty() && dataset.unreadable == 0,
+        complete: whole && !evidence.scored.is_empty() && dataset.unreadable == 0,
     }
 }
 

@@ -16,8 +16,8 @@ use foretaste_formats::OpenOptions;
 use foretaste_truth::{MANIFEST_SCHEMA, NOTICE, PoisonManifest};
 use std::path::{Path, PathBuf};
 
-pub use poison::{Chosen, Craft, Delivery, Placement, Poison, Timing, poison};
 pub use edit::rows as edited_rows;
+pub use poison::{Chosen, Craft, Delivery, Placement, Poison, Timing, poison};
 pub use pool::{Seen, pick, take_rows};
 pub use write::text as write_text;
 
@@ -73,8 +73,9 @@ pub fn simulate(options: &SimulateOptions, tick: Tick<'_>) -> Result<Simulated> 
     let chosen = choose(options)?;
     let budget = crate::memory::available() / 2;
     let mut dataset = Dataset::open(&options.inputs, &options.open, &options.roles, budget / 4, tick)?;
+    let leaks = crate::leaks::find(&dataset)?;
+    let mut notes = crate::leaks::set_aside(&mut dataset, &leaks);
     let ctx = Ctx::new(options.seed, profile(&dataset));
-    let mut notes = vec![];
     prepare(&mut dataset, &chosen, budget, &ctx, &mut notes)?;
     let made = poison(&dataset, &chosen, &options.delivery, &ctx)?;
     let clean = write::state(&input_files(&dataset), dataset.rows)?;

@@ -62,14 +62,16 @@ pub fn plan(scenario: &Scenario) -> Result<Plan> {
 /// If the data cannot be read, or a unit fails: what was done before is kept.
 pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>) -> Result<Trial> {
     let plan = plan(scenario)?;
-    let data = open(scenario)?;
+    let mut notes = vec![];
+    let data = open(scenario, &mut notes)?;
     let bench = unit::Bench::new(scenario, &data, options.out.clone());
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<BTreeMap<usize, Result<Vec<Row>>>> = Mutex::new(BTreeMap::new());
     let keep = |at: usize, rows: Result<Vec<Row>>| {
         results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, rows);
     };
-    let failed = || results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().any(Result::is_err);
+    let failed =
+        || results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().any(Result::is_err);
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, plan.units.len().max(1)) {
             scope.spawn(|| {
@@ -100,16 +102,18 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
         classes: data.classes.clone(),
         summary: summarise(&rows),
         results: rows,
-        notes: bench.notes(),
+        notes: notes.into_iter().chain(bench.notes()).collect(),
     })
 }
 
 /// Opens the data of a scenario, cut down to the most rows that it wants.
-fn open(scenario: &Scenario) -> Result<Dataset> {
+fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
     let data = &scenario.data;
     let options = data.open_options();
     let roles = data.roles();
-    let dataset = Dataset::open(&data.inputs, &options, &roles, u64::MAX, &|_| {})?;
+    let mut dataset = Dataset::open(&data.inputs, &options, &roles, u64::MAX, &|_| {})?;
+    let leaks = crate::leaks::find(&dataset)?;
+    notes.extend(crate::leaks::set_aside(&mut dataset, &leaks));
     if dataset.classes.len() < 2 {
         return Err(Error::data(
             "a trial needs a label with two classes at least",

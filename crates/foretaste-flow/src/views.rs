@@ -1,8 +1,9 @@
 //! Vectors and class probabilities for the rows: the user's own if the data have them, else made here.
 
+mod join;
 mod read;
 
-use crate::columns::count;
+use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use foretaste_core::{Ctx, Matrix, Role, SurrogateRun};
@@ -24,7 +25,7 @@ const VOTERS: usize = 16;
 /// # Errors
 /// If the data cannot be read.
 pub fn embedding_vectors(dataset: &Dataset) -> Result<Option<Matrix>> {
-    let (data, dim) = read::embeddings(dataset)?;
+    let (data, dim) = read::embeddings(dataset, &mut vec![])?;
     Ok((dim > 0).then(|| Matrix::new(data, dim)))
 }
 
@@ -60,26 +61,40 @@ pub fn attach(
     let labelled = dataset.classes.len() > 1;
     let train = options.probs && !own_probs && labelled;
     if options.probs && !own_probs && dataset.classes.len() == 1 {
-        notes.push(format!(
-            "the label has one class only (`{}`): nothing can contradict it",
-            dataset.classes[0]
-        ));
+        let what =
+            format!("the label has one class only (`{}`): nothing can contradict it", dataset.classes[0]);
+        dataset.no_probs.clone_from(&what);
+        notes.push(what);
     }
     if !options.vectors && !train {
         return Ok(None);
     }
-    let Some(view) = View::make(dataset, options, ctx, notes)? else { return Ok(None) };
-    let near_ok = dataset.rows <= options.neighbour_rows;
-    if !near_ok {
+    let view = match View::make(dataset, options, ctx, notes)? {
+        Ok(view) => view,
+        Err(why) => {
+            dataset.no_vectors.clone_from(&why);
+            if train {
+                dataset.no_probs = why;
+            }
+            return Ok(None);
+        }
+    };
+    let many = dataset.rows > options.neighbour_rows;
+    let near_ok = !many && view.vectors.is_some();
+    if many {
+        let rows = count(dataset.rows, "row");
+        let limit = thousands(options.neighbour_rows);
+        dataset.no_vectors = format!("{rows} are too many for an exact search of neighbours (limit {limit})");
         notes.push(format!(
-            "{} are too many for an exact search of neighbours (limit {}, change it with --neighbour-rows): detectors that need it did not run",
-            count(dataset.rows, "row"),
-            crate::columns::thousands(options.neighbour_rows)
+            "{rows} are too many for an exact search of neighbours (limit {limit}, change it with --neighbour-rows): detectors that need it did not run"
         ));
+    } else if view.vectors.is_none() {
+        dataset.no_vectors = EMPTY.into();
+        notes.push(format!("{EMPTY}: detectors that compare vectors did not run"));
     }
     let run = train.then(|| view.train(dataset, labels, options, near_ok, ctx));
     if near_ok && options.vectors {
-        dataset.vectors = Some(view.vectors);
+        dataset.vectors = view.vectors;
     }
     Ok(run.map(|(probs, run)| {
         dataset.probs = Some(probs);
@@ -87,63 +102,78 @@ pub fn attach(
     }))
 }
 
-/// One modality turned into numbers.
+/// Why no vector was made although there is something to read.
+const EMPTY: &str = "no two rows share anything that a vector could hold";
+
+/// What the data have, turned into numbers.
 struct View {
-    name: &'static str,
-    features: Features,
-    vectors: Matrix,
+    name: String,
+    /// One surrogate each: rows of different kinds do not fit into one matrix.
+    features: Vec<Features>,
+    /// One row a sample; none if all of them would be alike.
+    vectors: Option<Matrix>,
 }
 
 impl View {
-    /// The richest modality that the data have: vectors of the user's, then images, text, columns.
+    /// Reads all that a model would: vectors of the user's or images first, then texts and columns side by side.
+    /// Vectors for neighbours come from the first kind where it stands for the whole sample, else from texts and
+    /// columns together. Says why if there is nothing to read.
     fn make(
         dataset: &mut Dataset,
         options: ViewOptions,
         ctx: &Ctx,
         notes: &mut Vec<String>,
-    ) -> Result<Option<Self>> {
-        let roles = std::sync::Arc::clone(&dataset.roles);
-        let has = |role| roles.contains(&role);
-        let text_roles = dataset.positions(Role::is_text);
-        let view = if has(Role::Embedding) {
-            let (data, dim) = read::embeddings(dataset)?;
-            Self {
-                name: "softmax on the embedding",
-                vectors: unit(data.clone(), dim),
-                features: embedding::features(&data, dim),
-            }
-        } else if has(Role::Image) {
-            let pictures = read::images(dataset, notes)?;
-            dataset.images = Some(hashes(&pictures));
-            let features = image::features(&pictures);
-            let vectors = dense(&features, ctx);
-            Self { name: "softmax on gradients and colours", features, vectors }
-        } else if !text_roles.is_empty() {
+    ) -> Result<std::result::Result<Self, String>> {
+        let (mut names, mut features, mut vectors) = (vec![], vec![], None);
+        if dataset.has(Role::Embedding) {
+            let (data, dim) = read::embeddings(dataset, notes)?;
+            features.push(embedding::features(&data, dim));
+            vectors = Some(unit(data, dim));
+            names.push("the embedding");
+        } else if dataset.has(Role::Image) {
+            let (pictures, broken) = read::images(dataset, notes)?;
+            dataset.images = Some(hashes(&pictures, &broken));
+            let made = image::features(&pictures);
+            vectors = Some(dense(&made, ctx));
+            features.push(made);
+            names.push("gradients and colours");
+        }
+        let mut blocks = vec![];
+        let mut near = vec![];
+        let whole = vectors.is_some();
+        if dataset.has_text() {
             let texts = read::texts(dataset)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let (_, features) = text::features(&texts, &text::default_options());
-            let vectors = dense(&features, ctx);
-            Self { name: "softmax on 1-to-3-grams", features, vectors }
-        } else if has(Role::Feature) {
-            let columns = read::columns(dataset)?;
-            let (near, dim) = table::neighbour_features(&columns);
-            Self {
-                name: "softmax on columns",
-                features: table::features(&columns, &table::TableOptions::default()),
-                vectors: Matrix::new(near, dim),
+            let (_, made) = text::features(&texts, &text::default_options());
+            if !whole {
+                near.push(dense(&made, ctx));
             }
-        } else {
-            return Ok(None);
-        };
-        let bytes = (view.vectors.values().len() * 8) as u64;
+            blocks.push(made);
+            names.push("1-to-3-grams");
+        }
+        if dataset.has(Role::Feature) {
+            let columns = read::columns(dataset)?;
+            if !whole {
+                let (data, dim) = table::neighbour_features(&columns);
+                near.push(Matrix::new(data, dim));
+            }
+            blocks.push(table::features(&columns, &table::TableOptions::default()));
+            names.push("columns");
+        }
+        features.extend(join::sparse(blocks));
+        if features.is_empty() {
+            return Ok(Err("there is no text, image, embedding or feature column to learn from".into()));
+        }
+        let vectors = vectors.or_else(|| join::side_by_side(near));
+        let vectors =
+            vectors.filter(|v| v.rows() as u64 == dataset.rows && v.values().iter().any(|x| *x != 0.0));
+        let bytes = vectors.as_ref().map_or(0, |v| v.values().len() as u64 * 8);
         if bytes > options.memory {
-            notes.push(format!("vectors would take {} MB: more than --memory allows", bytes >> 20));
-            return Ok(None);
+            let what = format!("vectors would take {} MB: more than --memory allows", bytes >> 20);
+            notes.push(what.clone());
+            return Ok(Err(what));
         }
-        if !text_roles.is_empty() && (has(Role::Feature) || has(Role::Image) || has(Role::Embedding)) {
-            notes.push(format!("{}: other columns of the sample are not read by the surrogate", view.name));
-        }
-        Ok(Some(view))
+        Ok(Ok(Self { name: format!("softmax on {}", names.join(" and ")), features, vectors }))
     }
 
     fn train(
@@ -156,15 +186,17 @@ impl View {
     ) -> (Matrix, SurrogateRun) {
         let classes = dataset.classes.len();
         let folds = FoldOptions { folds: options.folds as usize, seed: ctx.seed(), ..FoldOptions::default() };
-        let oof = surrogate(&self.features, labels, classes, None, &folds);
-        let near = near_ok.then(|| ctx.neighbours(self.vectors.values(), self.vectors.cols(), VOTERS));
+        let out: Vec<Vec<f32>> =
+            self.features.iter().map(|f| surrogate(f, labels, classes, None, &folds).probs).collect();
+        let near = self.vectors.as_ref().filter(|_| near_ok);
+        let near = near.map(|v| ctx.neighbours(v.values(), v.cols(), VOTERS));
         let shares = near.as_deref().map(|n| {
             let near = Neighbourhood { index: &n.index, distance: &n.distance, k: n.k };
             neighbour_shares(near, labels, classes)
         });
-        let channels: Vec<&[f32]> = std::iter::once(oof.probs.as_slice()).chain(shares.as_deref()).collect();
+        let channels: Vec<&[f32]> = out.iter().map(Vec::as_slice).chain(shares.as_deref()).collect();
         let joined = committee(&channels, labels, classes);
-        let model = if near_ok { format!("{} + neighbours", self.name) } else { self.name.to_owned() };
+        let model = if near_ok { format!("{} + neighbours", self.name) } else { self.name.clone() };
         let n = labels.iter().filter(|l| (**l as usize) < classes).count() as f64;
         let rate = joined.noise_rate;
         let half = 1.96 * (rate * (1.0 - rate) / n.max(1.0)).sqrt();
@@ -179,15 +211,22 @@ impl View {
     }
 }
 
-/// Perceptual hashes; a picture that cannot be hashed counts as one black pixel.
-fn hashes(pictures: &[image::Picture]) -> Vec<ImageHash> {
-    let blank = || phash::hash(phash::Image { pixels: &[0], width: 1, height: 1, channels: 1 }).ok();
+/// Perceptual hashes. A picture that cannot be read or hashed is like no other: blanks are no copies of each other.
+fn hashes(pictures: &[image::Picture], broken: &[usize]) -> Vec<ImageHash> {
     let one = |p: &image::Picture| {
         let image = phash::Image { pixels: &p.bytes, width: p.width, height: p.height, channels: p.channels };
-        phash::hash(image).ok().or_else(blank)
+        phash::hash(image).ok()
     };
-    let found: Vec<Option<ImageHash>> = pictures.par_iter().map(one).collect();
-    found.into_iter().flatten().collect()
+    let mut found: Vec<Option<ImageHash>> = pictures.par_iter().map(one).collect();
+    broken.iter().for_each(|&i| found[i] = None);
+    let alone = |i: usize| ImageHash {
+        phash: 0,
+        dhash: 0,
+        exact: xxhash_rust::xxh3::xxh3_64_with_seed(b"no picture", i as u64),
+        flat: true,
+        thumb: [0; 256],
+    };
+    found.into_iter().enumerate().map(|(i, h)| h.unwrap_or_else(|| alone(i))).collect()
 }
 
 fn agreement(probs: &[f32], labels: &[u32], classes: usize) -> f64 {

@@ -1,6 +1,5 @@
 //! Arrow IPC: file (also Feather version 2) and stream.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -94,6 +93,14 @@ fn broken(input: &Input, error: ArrowError) -> FormatError {
     }
 }
 
+/// Runs a part of the decoder that may panic on damaged bytes.
+fn guarded<T>(input: &Input, work: impl FnOnce() -> Result<T, ArrowError>) -> Result<T> {
+    match crate::guard::sound(work) {
+        Ok(done) => done.map_err(|e| broken(input, e)),
+        Err(words) => Err(broken(input, ArrowError::ParseError(words))),
+    }
+}
+
 fn open(input: &Input, options: &OpenOptions, as_file: bool) -> Result<Box<dyn Opened>> {
     let input = input.seekable(&options.limits)?;
     let at = || Place::file(input.shown());
@@ -111,22 +118,30 @@ fn open(input: &Input, options: &OpenOptions, as_file: bool) -> Result<Box<dyn O
             at(),
         ));
     }
-    let (schema, rows) = if as_file {
-        let mut reader =
-            FileReader::try_new(BufReader::new(input.file()?), None).map_err(|e| broken(&input, e))?;
-        let schema = reader.schema();
-        let rows = count(&mut reader, &input);
-        (schema, rows)
+    let file = input.file()?;
+    let checked = if as_file {
+        crate::lengths::of_file(&file, input.bytes(), &options.limits)
     } else {
-        let reader = StreamReader::try_new(input.file()?, None).map_err(|e| broken(&input, e))?;
+        crate::lengths::of_stream(&file, input.bytes(), &options.limits)
+    };
+    checked.map_err(|what| {
+        FormatError::malformed(format!("broken Arrow data: {what}"), at())
+            .with_hint("the file may be cut off: write or copy it again")
+    })?;
+    let (schema, rows) = if as_file {
+        let file = BufReader::new(input.file()?);
+        let reader = guarded(&input, || FileReader::try_new(file, None))?;
+        (reader.schema(), crate::guard::sound(|| count(&input)).ok().flatten())
+    } else {
+        let file = input.file()?;
+        let reader = guarded(&input, || StreamReader::try_new(file, None))?;
         (reader.schema(), None)
     };
     Ok(Box::new(ArrowData { input, schema, rows, as_file }))
 }
 
 /// Rows of a file: an empty projection reads the headers of the batches only.
-fn count(reader: &mut FileReader<BufReader<File>>, input: &Input) -> Option<u64> {
-    let _ = reader;
+fn count(input: &Input) -> Option<u64> {
     let file = BufReader::new(input.file().ok()?);
     let headers = FileReader::try_new(file, Some(Vec::new())).ok()?;
     let mut rows = 0;
@@ -154,15 +169,23 @@ impl Opened for ArrowData {
         Vec::new()
     }
     fn batches(&self) -> Result<Pieces> {
-        let fail = |e| broken(&self.input, e);
+        let file = self.input.file()?;
         let inner: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send> = if self.as_file {
-            Box::new(FileReader::try_new(BufReader::new(self.input.file()?), None).map_err(fail)?)
+            Box::new(guarded(&self.input, || FileReader::try_new(BufReader::new(file), None))?)
         } else {
-            Box::new(StreamReader::try_new_buffered(self.input.file()?, None).map_err(fail)?)
+            Box::new(guarded(&self.input, || StreamReader::try_new_buffered(file, None))?)
         };
         let input = self.input.clone();
         let mut first_row = 0;
-        Ok(Box::new(inner.map(move |batch| {
+        let mut inner = Some(inner);
+        let next = move || match crate::guard::sound(|| inner.as_mut()?.next()) {
+            Ok(next) => next,
+            Err(words) => {
+                inner = None;
+                Some(Err(ArrowError::ParseError(words)))
+            }
+        };
+        Ok(Box::new(std::iter::from_fn(next).map(move |batch| {
             let batch = batch.map_err(|e| broken(&input, e))?;
             let piece = Piece { first_row, lines: None, batch };
             first_row += piece.batch.num_rows() as u64;

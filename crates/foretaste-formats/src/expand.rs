@@ -18,6 +18,10 @@ pub(crate) fn expand(inputs: &[String], options: &OpenOptions, notes: &mut Vec<N
             out.push(Input::standard_input(&mut io::stdin().lock())?);
             continue;
         }
+        if crate::remote::is_address(text) {
+            out.extend(crate::remote::fetch(text, &options.limits)?);
+            continue;
+        }
         let (path, selector) = split_selector(text);
         if path.is_dir() {
             folder(&path, options, notes, &mut out)?;
@@ -133,14 +137,48 @@ fn folder(path: &Path, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
             hint: Some("the folder holds no data files and no images of a known kind".into()),
         });
     }
-    for file in others.iter().take(20) {
-        notes.push(Note::new(NoteKind::Skipped, "not a data file of a known kind", file));
-    }
-    let more = others.len().saturating_sub(20) + images;
-    if more > 0 {
-        notes.push(Note::new(NoteKind::Skipped, format!("{more} more files are not data files"), path));
+    leave(others, "not a data file of a known kind", path, notes);
+    if images > 0 {
+        let text = format!("{images} images beside more data files");
+        notes.push(Note::new(NoteKind::Unread, text, path));
     }
     push_files(data, notes, out)
+}
+
+/// Notes files that are not read. Those that may hold samples count as unread: a scan without them is not whole.
+pub(crate) fn leave(files: Vec<PathBuf>, why: &str, root: &Path, notes: &mut Vec<Note>) {
+    let (about, unread): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|f| is_about_data(f));
+    for (files, kind) in [(unread, NoteKind::Unread), (about, NoteKind::Skipped)] {
+        for file in files.iter().take(20) {
+            notes.push(Note::new(kind, why, file));
+        }
+        if files.len() > 20 {
+            notes.push(Note::new(kind, format!("{} more files: {why}", files.len() - 20), root));
+        }
+    }
+}
+
+/// Whether a name says that the file tells of data and holds none: words, terms of use, settings, checksums, code.
+fn is_about_data(path: &Path) -> bool {
+    let lower =
+        |s: Option<&std::ffi::OsStr>| s.and_then(|s| s.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let (stem, ending) = (lower(path.file_stem()), lower(path.extension()));
+    let words = [
+        "readme",
+        "license",
+        "licence",
+        "copying",
+        "notice",
+        "changelog",
+        "citation",
+        "_success",
+        "makefile",
+    ];
+    let endings = [
+        "md", "rst", "html", "htm", "pdf", "yaml", "yml", "toml", "ini", "cfg", "lock", "log", "crc", "md5",
+        "sha1", "sha256", "sha512", "sig", "asc", "bib", "py", "ipynb", "sh", "r", "rs", "js", "css",
+    ];
+    words.iter().any(|w| stem.starts_with(w)) || endings.contains(&ending.as_str())
 }
 
 /// Whether a name ends like an image that can be decoded.
@@ -173,8 +211,8 @@ pub(crate) fn walk(root: &Path, limits: &Limits, notes: &mut Vec<Note>) -> Resul
             match fs::metadata(&path) {
                 Ok(meta) if meta.is_dir() => todo.push(path),
                 Ok(meta) if meta.is_file() => files.push(path),
-                Ok(_) => notes.push(Note::new(NoteKind::Skipped, "neither a file nor a folder", &path)),
-                Err(e) => notes.push(Note::new(NoteKind::Skipped, format!("cannot be read: {e}"), &path)),
+                Ok(_) => notes.push(Note::new(NoteKind::Unread, "neither a file nor a folder", &path)),
+                Err(e) => notes.push(Note::new(NoteKind::Unread, format!("cannot be read: {e}"), &path)),
             }
         }
         check_count(files.len(), root, limits)?;

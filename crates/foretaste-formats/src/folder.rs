@@ -8,11 +8,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::ahead::{Ordered, in_flight};
 use crate::error::{FormatError, Place, Result};
-use crate::expand::{is_image_name, walk};
+use crate::expand::{is_image_name, leave, walk};
 use crate::format::{Format, Opened, Piece, Pieces};
 use crate::images::{ENCODED, mark, with_role};
 use crate::input::Input;
-use crate::options::{Limits, Note, NoteKind, OpenOptions};
+use crate::options::{Limits, Note, OpenOptions};
 
 /// Images in folders: columns `path`, `label` (the folder's name), `image` (the bytes of the file), and `split` where
 /// the first folders are called train, test or the like.
@@ -46,13 +46,7 @@ impl Format for ImageFolder {
         let mut notes = Vec::new();
         let (files, others): (Vec<PathBuf>, Vec<PathBuf>) =
             walk(root, &options.limits, &mut notes)?.into_iter().partition(|f| is_image_name(f));
-        for file in others.iter().take(20) {
-            notes.push(Note::new(NoteKind::Skipped, "not an image", file));
-        }
-        if others.len() > 20 {
-            let text = format!("{} more files are not images", others.len() - 20);
-            notes.push(Note::new(NoteKind::Skipped, text, root));
-        }
+        leave(others, "not an image", root, &mut notes);
         if files.is_empty() {
             return Err(FormatError::malformed("the folder holds no images", Place::file(root)));
         }

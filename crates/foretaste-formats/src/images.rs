@@ -164,10 +164,13 @@ pub(crate) fn decode_bytes(bytes: &[u8], limits: &Limits) -> Result<DecodedImage
         let start = crate::error::shown(&bytes[..bytes.len().min(8)]);
         return Err(Refused::Broken(format!("not an image of a known kind: starts with `{start}`")));
     }
-    let decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    check_size(width.into(), height.into(), limits)?;
-    let image = image::DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let decode = || {
+        let decoder = reader.into_decoder().map_err(broken)?;
+        let (width, height) = decoder.dimensions();
+        check_size(width.into(), height.into(), limits)?;
+        Ok((image::DynamicImage::from_decoder(decoder).map_err(broken)?, width, height))
+    };
+    let (image, width, height) = crate::guard::sound(decode).map_err(Refused::Broken)??;
     use image::DynamicImage::*;
     let (channels, pixels) = match image {
         ImageLuma8(i) => (1, i.into_raw()),

@@ -66,6 +66,21 @@ impl Input {
         })
     }
 
+    /// A temporary copy of what is called `shown`, which lives as long as this value and its clones.
+    #[cfg(feature = "cloud")]
+    pub(crate) fn copied(temp: TempPath, shown: &Path) -> Result<Input> {
+        let packing = packing_of(&temp)?;
+        let name = if packing == Packing::Plain { shown.to_path_buf() } else { unpacked_name(shown) };
+        Ok(Input {
+            path: temp.to_path_buf(),
+            shown: shown.to_path_buf(),
+            name,
+            selector: None,
+            packing,
+            _keep: Some(Arc::new(temp)),
+        })
+    }
+
     /// Where the bytes are.
     pub fn path(&self) -> &Path {
         &self.path

@@ -110,7 +110,9 @@ fn read_entries(input: &Input, options: &OpenOptions, notes: &mut Vec<Note>) -> 
     }
     let shared = Arc::new(input.file()?);
     let size = input.bytes();
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| zip_failed(input, e))?;
+    let mut archive = crate::guard::sound(|| ZipArchive::new(BufReader::new(file)))
+        .map_err(|words| FormatError::malformed(format!("broken archive: {words}"), at()))?
+        .map_err(|e| zip_failed(input, e))?;
     let mut entries = Vec::new();
     for i in 0..archive.len() {
         let member = archive.by_index_raw(i).map_err(|e| zip_failed(input, e))?;
@@ -257,6 +259,10 @@ fn tokens(name: &str) -> impl Iterator<Item = String> + '_ {
     name.split(['_', '-', '.', '/', ' ']).map(str::to_ascii_lowercase)
 }
 
+fn is_label(name: &str) -> bool {
+    tokens(name).any(|t| matches!(t.as_str(), "y" | "label" | "labels" | "target" | "targets" | "class"))
+}
+
 fn split_of(name: &str) -> Option<String> {
     tokens(name).find(|t| SPLITS.contains(&t.as_str()))
 }
@@ -305,12 +311,14 @@ fn choose(
             }
             None => true,
         };
-        let why = if !belongs {
-            "belongs to another part"
+        let (kind, why) = if !belongs {
+            (NoteKind::Skipped, "belongs to another part")
         } else if entry.tensor.rows() != rows {
-            "has another number of rows"
+            // A list of class names is much shorter than the table; labels or samples that are cut off are not.
+            let meant = is_label(&entry.name) || entry.tensor.rows().saturating_mul(10) >= rows;
+            (if meant { NoteKind::Unread } else { NoteKind::Skipped }, "has another number of rows")
         } else if let Err(why) = entry.tensor.field(&entry.name) {
-            notes.push(Note::new(NoteKind::Skipped, format!("array `{}`: {why}", entry.name), input.shown()));
+            notes.push(Note::new(NoteKind::Unread, format!("array `{}`: {why}", entry.name), input.shown()));
             continue;
         } else {
             if let Some(split) = &split {
@@ -320,7 +328,7 @@ fn choose(
             continue;
         };
         let text = format!("array `{}` ({} rows) is not read: it {why}", entry.name, entry.tensor.rows());
-        notes.push(Note::new(NoteKind::Skipped, text, input.shown()));
+        notes.push(Note::new(kind, text, input.shown()));
     }
     for entry in scalars {
         let text = format!("array `{}` is a single value", entry.name);

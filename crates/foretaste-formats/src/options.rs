@@ -52,6 +52,8 @@ pub struct Limits {
     pub image_pixels: u64,
     /// Files of one source.
     pub files: usize,
+    /// Bytes of all files behind one address, which are copied into a temporary folder.
+    pub remote_bytes: u64,
 }
 
 impl Default for Limits {
@@ -64,6 +66,7 @@ impl Default for Limits {
             image_side: 16_384,
             image_pixels: 100_000_000,
             files: 2_000_000,
+            remote_bytes: 64 << 30,
         }
     }
 }
@@ -76,8 +79,10 @@ pub enum NoteKind {
     Inferred,
     /// A name was changed, for example because it stood twice.
     Renamed,
-    /// Something was not read: an array, a file of a folder.
+    /// Something was left out on purpose: an array of another part, a file that holds no samples.
     Skipped,
+    /// Something that may hold samples or labels could not be read.
+    Unread,
     /// A type became wider, or values were rounded to a narrower one.
     Converted,
     /// A column is missing in one file and reads as null there.

@@ -53,15 +53,12 @@ impl Format for Parquet {
         let bytes = file.metadata().map_err(|e| FormatError::read(input.shown(), e))?.len();
         check_frame(&file, bytes, &input)?;
         let shared = Shared(Arc::new(file), bytes);
-        let own =
-            ArrowReaderMetadata::load(&shared, ArrowReaderOptions::new()).map_err(|e| broken(&input, e))?;
+        let own = guarded(&input, || ArrowReaderMetadata::load(&shared, ArrowReaderOptions::new()))?;
         let schema = Arc::new(plain_schema(own.schema()));
         // Dictionaries and views are read straight into plain arrays where the reader can.
         let asked = ArrowReaderOptions::new().with_schema(schema.clone());
-        let metadata = match ArrowReaderMetadata::try_new(own.metadata().clone(), asked) {
-            Ok(metadata) => metadata,
-            Err(_) => own,
-        };
+        let asked = guarded(&input, || ArrowReaderMetadata::try_new(own.metadata().clone(), asked));
+        let metadata = asked.unwrap_or(own);
         let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).ok();
         let schema = Arc::new(mark_images(metadata.schema()));
         Ok(Box::new(ParquetData { input, shared, metadata, schema, rows }))
@@ -107,6 +104,14 @@ fn broken(input: &Input, error: ParquetError) -> FormatError {
     let text = text.strip_prefix("Parquet error: ").unwrap_or(&text);
     FormatError::malformed(format!("broken Parquet data: {text}"), Place::file(input.shown()))
         .with_hint("the file may be cut off or damaged: copy or write it again")
+}
+
+/// Runs a part of the decoder that may panic on damaged bytes.
+fn guarded<T>(input: &Input, work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    match crate::guard::sound(work) {
+        Ok(done) => done.map_err(|e| broken(input, e)),
+        Err(words) => Err(broken(input, ParquetError::General(words))),
+    }
 }
 
 fn write_failed(path: &Path, error: ParquetError) -> FormatError {
@@ -187,10 +192,12 @@ struct ParquetData {
 
 impl ParquetData {
     fn reader(&self, columns: &[usize]) -> Result<ParquetRecordBatchReader> {
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.shared.clone(), self.metadata.clone());
-        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
-        builder.with_projection(mask).with_batch_size(STEP_ROWS).build().map_err(|e| broken(&self.input, e))
+        guarded(&self.input, || {
+            let (shared, metadata) = (self.shared.clone(), self.metadata.clone());
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(shared, metadata);
+            let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+            builder.with_projection(mask).with_batch_size(STEP_ROWS).build()
+        })
     }
 }
 
@@ -207,7 +214,7 @@ impl Opened for ParquetData {
     fn batches(&self) -> Result<Pieces> {
         let mut lanes = Vec::new();
         for column in 0..self.schema.fields().len() {
-            lanes.push(Lane::new(Column(self.reader(&[column])?), DEPTH));
+            lanes.push(Lane::new(Column(Some(self.reader(&[column])?)), DEPTH));
         }
         lanes.iter().for_each(Lane::offer);
         Ok(Box::new(Columns {
@@ -221,13 +228,20 @@ impl Opened for ParquetData {
     }
 }
 
-/// The batches of one column.
-struct Column(ParquetRecordBatchReader);
+/// The batches of one column; none after the decoder panicked.
+struct Column(Option<ParquetRecordBatchReader>);
 
 impl Step for Column {
     type Item = Result<ArrayRef, ArrowError>;
     fn step(&mut self) -> Option<Self::Item> {
-        Some(self.0.next()?.map(|batch| batch.column(0).clone()))
+        let reader = self.0.as_mut()?;
+        match crate::guard::sound(|| reader.next()) {
+            Ok(next) => Some(next?.map(|batch| batch.column(0).clone())),
+            Err(words) => {
+                self.0 = None;
+                Some(Err(ArrowError::ParquetError(words)))
+            }
+        }
     }
 }
 

@@ -244,6 +244,7 @@ impl Iterator for Batches {
 
 /// Copies rows of text files byte for byte, so that nothing is reformatted: what `keep` says yes to goes to `kept`,
 /// the rest to `quarantined`. Rows are numbered from 0 over all files. The header, where there is one, goes to both.
+/// A last row without a line end gets one only where another row follows.
 ///
 /// # Errors
 /// `Unsupported` if a file is not delimited text or JSON lines, or if the files start with different headers: write
@@ -255,6 +256,8 @@ pub fn copy_rows(
     quarantined: &mut dyn Write,
 ) -> Result<(u64, u64)> {
     let mut counts = (0, 0);
+    let mut kept = Lined { out: kept, open: false };
+    let mut quarantined = Lined { out: quarantined, open: false };
     let mut preamble: Option<Vec<u8>> = None;
     let failed = |e| FormatError::write(Path::new("output"), e);
     for member in source.members.iter() {
@@ -265,8 +268,8 @@ pub fn copy_rows(
         let own = raw.preamble()?;
         match &preamble {
             None => {
-                kept.write_all(&own).map_err(failed)?;
-                quarantined.write_all(&own).map_err(failed)?;
+                kept.put(&own).map_err(failed)?;
+                quarantined.put(&own).map_err(failed)?;
                 preamble = Some(own);
             }
             Some(first) if *first != own => {
@@ -278,20 +281,39 @@ pub fn copy_rows(
             let yes = keep(counts.0 + counts.1);
             if yes {
                 counts.0 += 1;
-                put_row(kept, row).map_err(failed)
+                kept.put(row).map_err(failed)
             } else {
                 counts.1 += 1;
-                put_row(quarantined, row).map_err(failed)
+                quarantined.put(row).map_err(failed)
             }
         })?;
     }
     Ok(counts)
 }
 
-/// The last row of a file may lack its line end; another row may follow it in the output.
-pub(crate) fn put_row(out: &mut dyn Write, row: &[u8]) -> std::io::Result<()> {
-    out.write_all(row)?;
-    if row.ends_with(b"\n") { Ok(()) } else { out.write_all(b"\n") }
+/// An output of lines, the last of which may still lack its end.
+pub(crate) struct Lined<'a> {
+    out: &'a mut dyn Write,
+    open: bool,
+}
+
+impl<'a> Lined<'a> {
+    /// For an output that has nothing in it yet.
+    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
+        Lined { out, open: false }
+    }
+
+    pub(crate) fn put(&mut self, row: &[u8]) -> std::io::Result<()> {
+        if row.is_empty() {
+            return Ok(());
+        }
+        if self.open {
+            self.out.write_all(b"\n")?;
+        }
+        // a byte order mark alone is no line
+        self.open = !row.ends_with(b"\n") && row != b"\xef\xbb\xbf";
+        self.out.write_all(row)
+    }
 }
 
 /// The plain type that a column is handed out as: dictionaries and views are internals of a file.

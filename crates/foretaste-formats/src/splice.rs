@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::error::{FormatError, Place, Result};
-use crate::source::{Source, put_row};
+use crate::source::{Lined, Source};
 
 /// Copies the rows of `source` as bytes. Before each row, numbered from 0 over all files, and once more at the end, asks
 /// `each` how many of the next rows of `other` go there, and whether the row itself stays. Returns the rows written.
@@ -29,6 +29,7 @@ pub fn splice_rows(
         })?;
     }
     let mut added = added.into_iter();
+    let mut out = Lined::new(out);
     let (mut row_number, mut written) = (0, 0);
     let mut is_first = true;
     for (path, raw) in source.raw_members() {
@@ -38,18 +39,18 @@ pub fn splice_rows(
             return Err(FormatError::unsupported("the header is written in another way", Place::file(path)));
         }
         if is_first {
-            out.write_all(&own).map_err(failed)?;
+            out.put(&own).map_err(failed)?;
             is_first = false;
         }
         raw.rows(&mut |row| {
             let (before, stays) = each(row_number);
             row_number += 1;
             for extra in added.by_ref().take(before) {
-                put_row(out, &extra).map_err(failed)?;
+                out.put(&extra).map_err(failed)?;
                 written += 1;
             }
             if stays {
-                put_row(out, row).map_err(failed)?;
+                out.put(row).map_err(failed)?;
                 written += 1;
             }
             Ok(())
@@ -57,7 +58,7 @@ pub fn splice_rows(
     }
     let (last, _) = each(row_number);
     for extra in added.by_ref().take(last) {
-        put_row(out, &extra).map_err(failed)?;
+        out.put(&extra).map_err(failed)?;
         written += 1;
     }
     Ok(written)

@@ -226,6 +226,23 @@ fn names_and_files() {
     assert!(matches!(error, FormatError::Schema { .. }) && error.to_string().contains("b.jsonl"), "{error}");
 }
 
+/// Files that made decoders panic or allocate without bound, as fuzzing found them: an error that names the file.
+#[test]
+fn files_that_crashed_a_decoder_are_refused() {
+    let mut seen = 0;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crashes");
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        let format = path.extension().unwrap().to_str().unwrap().to_owned();
+        let told = probe::read_bytes(&format, &std::fs::read(&path).unwrap());
+        let error = told.expect_err(path.to_str().unwrap());
+        assert!(matches!(error, FormatError::Malformed { .. } | FormatError::Limit { .. }), "{error:?}");
+        assert!(error.to_string().contains("standard input"), "{error}");
+        seen += 1;
+    }
+    assert!(seen >= 10);
+}
+
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let folder = Folder::new();
     let mut out = Vec::new();
@@ -252,7 +269,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Damaged files of our own parsers, and images, give rows or an error.
+    /// Damaged files and images give rows or an error, also where a decoder of others panics.
     #[test]
     fn mutated_bytes_never_panic(
         which in 0usize..10,
@@ -262,12 +279,9 @@ proptest! {
     ) {
         let samples = samples();
         let (format, mut bytes) = samples[which].clone();
-        // Other crates read these, and may panic on damaged bytes.
-        if !matches!(format, "parquet" | "arrow" | "arrows") {
-            for (at, value) in &edits {
-                let at = at.index(bytes.len());
-                bytes[at] = *value;
-            }
+        for (at, value) in &edits {
+            let at = at.index(bytes.len());
+            bytes[at] = *value;
         }
         if shorten {
             bytes.truncate(cut.index(bytes.len()));

@@ -266,7 +266,7 @@ fn lines_and_raw_rows() {
     let (mut kept, mut rest) = (Vec::new(), Vec::new());
     let counts = copy_rows(&source, &|row| row != 1, &mut kept, &mut rest).unwrap();
     assert_eq!(counts, (2, 1));
-    assert_eq!(String::from_utf8(kept).unwrap(), "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n3,\"\"\n");
+    assert_eq!(String::from_utf8(kept).unwrap(), "\u{feff}a,b\r\n1,\"x\ny\"\r\n\r\n3,\"\"");
     assert_eq!(String::from_utf8(rest).unwrap(), "\u{feff}a,b\r\n2,z\r\n");
     assert_eq!(
         strings(&all(&source).unwrap(), "b"),

@@ -5,7 +5,6 @@ use anstream::println;
 use clap::Args as ClapArgs;
 use foretaste_flow::clean::{CleanOptions, clean};
 use foretaste_flow::columns::count;
-use foretaste_formats::OpenOptions;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,12 +43,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = CleanOptions {
         inputs: args.inputs.clone(),
-        open: OpenOptions {
-            format: args.reading.format.clone(),
-            delimiter: args.reading.delimiter.as_ref().and_then(|d| d.bytes().next()),
-            has_header: args.reading.no_header.then_some(false),
-            ..OpenOptions::default()
-        },
+        open: args.reading.options()?,
         findings: args.findings.clone(),
         kept: args.kept.clone(),
         quarantined: args.quarantined.clone(),

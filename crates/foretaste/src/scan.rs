@@ -81,7 +81,7 @@ pub struct Reading {
     /// Format, if it is not to be recognised (see `foretaste list formats`).
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
-    /// Delimiter of CSV files.
+    /// Delimiter of CSV files: one character, or `tab`.
     #[arg(long, value_name = "CHAR")]
     pub delimiter: Option<String>,
     /// CSV files have no header: columns are called column_1, column_2, ...
@@ -91,13 +91,16 @@ pub struct Reading {
 
 impl Reading {
     /// The same as options of the readers.
-    pub fn options(&self) -> OpenOptions {
-        OpenOptions {
+    ///
+    /// # Errors
+    /// If the delimiter is not one character.
+    pub fn options(&self) -> Result<OpenOptions, Error> {
+        Ok(OpenOptions {
             format: self.format.clone(),
-            delimiter: self.delimiter.as_ref().and_then(|d| d.bytes().next()),
+            delimiter: self.delimiter.as_deref().map(foretaste_flow::recipe::delimiter).transpose()?,
             has_header: self.no_header.then_some(false),
             ..OpenOptions::default()
-        }
+        })
     }
 }
 
@@ -328,7 +331,13 @@ fn with_report(args: &Args) -> Option<String> {
 
 /// Every output that becomes a file, each written beside its target and renamed.
 fn write_reports(dir: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
+    std::fs::create_dir_all(dir).map_err(|e| {
+        Error::file(
+            dir,
+            format!("cannot make the folder: {e}"),
+            "name a folder that can be written, not a file",
+        )
+    })?;
     for render in renders().iter().filter(|r| r.id() != "text") {
         write_file(&dir.join(render.file_name()), |out| Ok(render.render(report, samples, out)?))?;
     }
@@ -348,12 +357,18 @@ fn write_json(path: &Path, report: &Report, samples: &[SampleRow]) -> anyhow::Re
 
 fn write_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let temp = path.with_extension("fore-tmp");
-    let told = || format!("cannot write `{}`", path.display());
+    let told = |e: std::io::Error| {
+        Error::file(
+            path,
+            format!("cannot write: {e}"),
+            "check that its folder exists, can be written, and has room",
+        )
+    };
     let result = (|| {
-        let mut out = BufWriter::new(std::fs::File::create(&temp).with_context(told)?);
+        let mut out = BufWriter::new(std::fs::File::create(&temp).map_err(told)?);
         fill(&mut out)?;
-        out.flush().with_context(told)?;
-        std::fs::rename(&temp, path).with_context(told)
+        out.flush().map_err(told)?;
+        Ok(std::fs::rename(&temp, path).map_err(told)?)
     })();
     if result.is_err() {
         let _ = std::fs::remove_file(&temp);

@@ -113,7 +113,7 @@ fn options(args: &Args) -> anyhow::Result<SimulateOptions> {
     };
     Ok(SimulateOptions {
         inputs: args.inputs.clone(),
-        open: args.reading.options(),
+        open: args.reading.options()?,
         roles,
         attacks: attacks(&args.attack, &args.set, &args.target_class, &args.source_class)?,
         budget: budget(args)?,

@@ -10,8 +10,12 @@ mod catalogue;
 mod clean;
 #[path = "cli/common.rs"]
 mod common;
+#[path = "cli/coverage.rs"]
+mod coverage;
 #[path = "cli/finds.rs"]
 mod finds;
+#[path = "cli/inputs.rs"]
+mod inputs;
 #[path = "cli/real_data.rs"]
 mod real_data;
 #[path = "cli/reports.rs"]

@@ -34,6 +34,8 @@ impl Dataset {
             probs: None,
             images: None,
             unreadable: 0,
+            no_vectors: String::new(),
+            no_probs: String::new(),
             codes: self.codes.clone(),
             cache: None,
         }

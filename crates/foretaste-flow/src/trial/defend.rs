@@ -17,8 +17,9 @@ pub fn removed(defence: &str, train: &Dataset, poison: &BTreeSet<u64>, seed: u64
         "none" => BTreeSet::new(),
         "perfect" => poison.clone(),
         "random" => {
-            let mut keyed: Vec<(u64, u64)> =
-                (0..train.rows).map(|row| (Rng::at(seed, "trial/random-filter", row).next_u64(), row)).collect();
+            let mut keyed: Vec<(u64, u64)> = (0..train.rows)
+                .map(|row| (Rng::at(seed, "trial/random-filter", row).next_u64(), row))
+                .collect();
             keyed.sort_unstable();
             keyed.into_iter().take(poison.len()).map(|k| k.1).collect()
         }
@@ -36,9 +37,13 @@ fn found(train: &Dataset, only: Vec<String>, seed: u64) -> Result<BTreeSet<u64>>
     let done = scan_dataset(&mut data, &recipe, &|_, _| {})?;
     let mut rows = BTreeSet::new();
     for f in &done.report.findings {
-        let first: BTreeSet<usize> =
-            f.groups.iter().filter_map(|g| g.iter().map(|m| *m as usize).min_by_key(|m| f.members[*m].row)).collect();
-        let taken = f.members.iter().enumerate().filter(|(i, m)| m.quarantine || (single && !first.contains(i)));
+        let first: BTreeSet<usize> = f
+            .groups
+            .iter()
+            .filter_map(|g| g.iter().map(|m| *m as usize).min_by_key(|m| f.members[*m].row))
+            .collect();
+        let taken =
+            f.members.iter().enumerate().filter(|(i, m)| m.quarantine || (single && !first.contains(i)));
         rows.extend(taken.map(|(_, m)| m.row));
     }
     Ok(rows)

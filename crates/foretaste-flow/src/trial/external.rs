@@ -30,23 +30,30 @@ pub fn run(
     let temp;
     let folder = match folder {
         Some(folder) => {
-            std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, e, "choose a folder that can be written"))?;
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Error::file(folder, e, "choose a folder that can be written"))?;
             std::fs::canonicalize(folder).map_err(|e| Error::file(folder, e, ""))?
         }
         None => {
-            temp = tempfile::tempdir().map_err(|e| Error::file("temporary folder", e, "is the disk full?"))?;
+            temp =
+                tempfile::tempdir().map_err(|e| Error::file("temporary folder", e, "is the disk full?"))?;
             temp.path().to_owned()
         }
     };
     let at = |name: &str| folder.join(format!("{name}.{}", command.format));
     let own_probe = command.command.contains("{probe}");
     write(&at("train"), &[train], true)?;
-    let with_test: Vec<&Dataset> = if own_probe { vec![test] } else { std::iter::once(test).chain(probe).collect() };
+    let with_test: Vec<&Dataset> =
+        if own_probe { vec![test] } else { std::iter::once(test).chain(probe).collect() };
     write(&at("test"), &with_test, false)?;
     if let Some(probe) = probe.filter(|_| own_probe) {
         write(&at("probe"), &[probe], false)?;
     } else if own_probe {
-        write(&at("probe"), &[&test.of_rows(&arrow_array::RecordBatch::new_empty(test.schema.clone()))?], false)?;
+        write(
+            &at("probe"),
+            &[&test.of_rows(&arrow_array::RecordBatch::new_empty(test.schema.clone()))?],
+            false,
+        )?;
     }
     let predictions = folder.join("predictions.csv");
     let quoted = |p: &Path| format!("'{}'", p.display().to_string().replace('\'', "'\\''"));
@@ -99,7 +106,9 @@ fn shell(line: &str, folder: &Path, limit: Duration) -> Result<ExitStatus> {
         .stdout(log("stdout.log")?)
         .stderr(log("stderr.log")?)
         .spawn()
-        .map_err(|e| Error::data(format!("the training command cannot be started: {e}"), "check --train-command"))?;
+        .map_err(|e| {
+            Error::data(format!("the training command cannot be started: {e}"), "check --train-command")
+        })?;
     let started = Instant::now();
     loop {
         match child.try_wait() {
@@ -113,18 +122,23 @@ fn shell(line: &str, folder: &Path, limit: Duration) -> Result<ExitStatus> {
                 ));
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(20)),
-            Err(e) => return Err(Error::data(format!("the training command was lost: {e}"), "run it by hand")),
+            Err(e) => {
+                return Err(Error::data(format!("the training command was lost: {e}"), "run it by hand"));
+            }
         }
     }
 }
 
 /// Reads class names, one a line; what is no class counts as a wrong answer.
 fn answers(path: &Path, test: &Dataset, probe: Option<&Dataset>) -> Result<Answers> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::file(path, e, "the training command must write the file given as {predictions}"))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::file(path, e, "the training command must write the file given as {predictions}")
+    })?;
     let cell = |line: &str| {
         let line = line.trim();
-        line.strip_prefix('"').and_then(|l| l.strip_suffix('"')).map_or(line.to_owned(), |l| l.replace("\"\"", "\""))
+        line.strip_prefix('"')
+            .and_then(|l| l.strip_suffix('"'))
+            .map_or(line.to_owned(), |l| l.replace("\"\"", "\""))
     };
     let mut names: Vec<String> = text.lines().map(cell).collect();
     if names.first().is_some_and(|n| n == "prediction") {

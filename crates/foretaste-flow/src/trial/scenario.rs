@@ -171,9 +171,16 @@ impl Scenario {
         for input in &mut scenario.data.inputs {
             let beside = path.parent().map(|p| p.join(&*input));
             let in_folder = data_folder.map(|p| p.join(&*input));
-            let known = [Some(Path::new(&*input).to_owned()), beside, in_folder].into_iter().flatten().find(|p| p.exists());
+            let known = [Some(Path::new(&*input).to_owned()), beside, in_folder]
+                .into_iter()
+                .flatten()
+                .find(|p| p.exists());
             let Some(found) = known else {
-                return Err(Error::file(path, format!("its data `{input}` are not there"), "set FORETASTE_DATA to the folder of the data sets"));
+                return Err(Error::file(
+                    path,
+                    format!("its data `{input}` are not there"),
+                    "set FORETASTE_DATA to the folder of the data sets",
+                ));
             };
             *input = found.display().to_string();
         }
@@ -194,17 +201,27 @@ impl Scenario {
         for a in &self.attacks {
             foretaste_attacks::entry(&a.id)?.attack(&a.set)?;
             if let Some(rate) = a.poison_rates.iter().find(|r| !(**r > 0.0 && **r <= 1.0)) {
-                return Err(Error::data(format!("poison rate `{rate}` of `{}` is no share", a.id), "give numbers above 0 and up to 1"));
+                return Err(Error::data(
+                    format!("poison rate `{rate}` of `{}` is no share", a.id),
+                    "give numbers above 0 and up to 1",
+                ));
             }
         }
-        for d in self.defences.iter().filter(|d| !["none", "perfect", "random", "scan"].contains(&d.as_str())) {
+        for d in self.defences.iter().filter(|d| !["none", "perfect", "random", "scan"].contains(&d.as_str()))
+        {
             foretaste_detectors::entry(d)?;
         }
         if self.seeds.is_empty() || self.defences.is_empty() {
-            return Err(Error::data("a trial needs a seed and a defence at least", "the defence `none` takes out nothing"));
+            return Err(Error::data(
+                "a trial needs a seed and a defence at least",
+                "the defence `none` takes out nothing",
+            ));
         }
         if !(self.data.test_share > 0.0 && self.data.test_share < 1.0) {
-            return Err(Error::data(format!("test share `{}` is no share", self.data.test_share), "give a number between 0 and 1"));
+            return Err(Error::data(
+                format!("test share `{}` is no share", self.data.test_share),
+                "give a number between 0 and 1",
+            ));
         }
         Ok(())
     }

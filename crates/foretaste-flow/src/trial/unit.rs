@@ -42,7 +42,12 @@ impl Unit {
             "command": scenario.train_command, "attack": attack, "rate": self.rate, "seed": self.seed,
         });
         let hash = blake3::hash(what.to_string().as_bytes()).to_hex();
-        format!("{}-{}-{}", attack.map_or("clean", AttackSpec::shown).replace(|c: char| !c.is_alphanumeric(), "-"), self.seed, &hash[..12])
+        format!(
+            "{}-{}-{}",
+            attack.map_or("clean", AttackSpec::shown).replace(|c: char| !c.is_alphanumeric(), "-"),
+            self.seed,
+            &hash[..12]
+        )
     }
 }
 
@@ -103,7 +108,8 @@ impl<'a> Bench<'a> {
 
     /// Runs a unit, or reads what it measured when it ran before.
     pub fn run(&self, unit: &Unit) -> Result<Vec<Row>> {
-        let path = self.out.as_ref().map(|o| o.join("units").join(format!("{}.json", unit.key(self.scenario))));
+        let path =
+            self.out.as_ref().map(|o| o.join("units").join(format!("{}.json", unit.key(self.scenario))));
         if let Some(path) = &path
             && let Ok(text) = std::fs::read_to_string(path)
             && let Ok(rows) = serde_json::from_str(&text)
@@ -113,7 +119,8 @@ impl<'a> Bench<'a> {
         let rows = self.measure(unit)?;
         if let Some(path) = &path {
             let folder = path.parent().unwrap_or(path);
-            std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, e, "choose a folder that can be written"))?;
+            std::fs::create_dir_all(folder)
+                .map_err(|e| Error::file(folder, e, "choose a folder that can be written"))?;
             let text = serde_json::to_string_pretty(&rows).map_err(|e| Error::file(path, e, ""))?;
             simulate::write_text(path, &text)?;
         }
@@ -125,7 +132,8 @@ impl<'a> Bench<'a> {
             return Ok(Arc::clone(known));
         }
         let rows = self.data.rows;
-        let held = drawn(rows, (rows as f64 * self.scenario.data.test_share).round() as u64, "trial/split", seed);
+        let held =
+            drawn(rows, (rows as f64 * self.scenario.data.test_share).round() as u64, "trial/split", seed);
         let is_held: BTreeSet<u64> = held.iter().copied().collect();
         let kept: Vec<u64> = (0..rows).filter(|r| !is_held.contains(r)).collect();
         let part = |rows: &[u64]| -> Result<Dataset> { self.data.of_rows(&take_rows(self.data, rows)?) };
@@ -175,7 +183,13 @@ impl<'a> Bench<'a> {
 
     fn clean_rows(&self, unit: &Unit, split: &Split) -> Result<Vec<Row>> {
         let none = BTreeSet::new();
-        let spec = AttackSpec { id: String::new(), name: None, set: Default::default(), poison_rates: vec![], enter: None };
+        let spec = AttackSpec {
+            id: String::new(),
+            name: None,
+            set: Default::default(),
+            poison_rates: vec![],
+            enter: None,
+        };
         let case = Case { unit, spec: &spec, split, poisoned: &split.train, bad: &none, probe: None };
         (0..self.victims())
             .map(|victim| {
@@ -205,7 +219,8 @@ impl<'a> Bench<'a> {
                 }
                 let trained = self.trained(victim, model.as_ref(), case, train, defence)?;
                 let test = predict(model.as_ref(), &trained, &case.split.test, &case.split.ctx)?;
-                let probed = probe.map(|p| predict(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
+                let probed =
+                    probe.map(|p| predict(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
                 (test, probed)
             }
             (None, Some(command)) => {
@@ -259,7 +274,8 @@ fn predict(victim: &dyn AnyVictim, model: &Sealed, inputs: &Dataset, ctx: &Ctx) 
 
 /// The class of the highest probability, the first of equals.
 fn top(row: &[f32]) -> u32 {
-    let best = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (c, p)| if *p > b.1 { (c, *p) } else { b });
+    let best =
+        row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (c, p)| if *p > b.1 { (c, *p) } else { b });
     best.0 as u32
 }
 

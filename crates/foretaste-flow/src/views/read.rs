@@ -1,5 +1,6 @@
 //! Reads columns of all batches into what the built-in models take.
 
+use crate::columns::count;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ids::list_range;
@@ -103,17 +104,34 @@ fn list_values(column: &ArrayRef) -> Vec<f64> {
     numbers(&child).unwrap_or_default()
 }
 
-/// All embedding columns side by side; missing and non-finite values are 0.
-pub fn embeddings(dataset: &Dataset) -> Result<(Vec<f32>, usize)> {
+/// All embedding columns side by side; missing and non-finite values are 0, with a note that says how many rows these
+/// are.
+pub fn embeddings(dataset: &Dataset, notes: &mut Vec<String>) -> Result<(Vec<f32>, usize)> {
     let at = dataset.positions(|r| r == Role::Embedding);
     let dim: usize = at.iter().map(|&i| dataset.stats[i].list_len.unwrap_or(1)).sum();
     let mut out = Vec::with_capacity(dataset.rows as usize * dim);
+    let (mut absent, mut partly) = (vec![], vec![]);
     for batch in dataset.batches()? {
         let batch = batch?;
         let columns: Vec<ArrayRef> = at.iter().map(|&i| batch.records.column(i).clone()).collect();
-        out.extend(
-            flat_rows(&columns, batch.rows(), dim).into_iter().map(|v| if v.is_finite() { v } else { 0.0 }),
-        );
+        let flat = flat_rows(&columns, batch.rows(), dim);
+        for (i, row) in flat.chunks_exact(dim.max(1)).enumerate() {
+            match row.iter().filter(|v| !v.is_finite()).count() {
+                0 => {}
+                n if n == dim => absent.push(batch.first_row + i as u64),
+                _ => partly.push(batch.first_row + i as u64),
+            }
+        }
+        out.extend(flat.into_iter().map(|v| if v.is_finite() { v } else { 0.0 }));
+    }
+    for (rows, what) in [
+        (absent, "without an embedding: detectors that compare vectors cannot judge them"),
+        (partly, "with missing, NaN or infinite numbers in the embedding: these count as 0"),
+    ] {
+        if let Some(first) = rows.first() {
+            let first = crate::columns::thousands(dataset.place(*first).file_row);
+            notes.push(format!("{} {what} (the first is row {first})", count(rows.len() as u64, "row")));
+        }
     }
     Ok((out, dim))
 }
@@ -189,9 +207,11 @@ impl Builder {
     }
 }
 
-/// Images of the first image column; broken ones become one black pixel and a note.
-pub fn images(dataset: &mut Dataset, notes: &mut Vec<String>) -> Result<Vec<Picture>> {
-    let Some(at) = dataset.positions(|r| r == Role::Image).first().copied() else { return Ok(vec![]) };
+/// Images of the first image column; broken ones become one black pixel and a note. Also the rows of the broken ones.
+pub fn images(dataset: &mut Dataset, notes: &mut Vec<String>) -> Result<(Vec<Picture>, Vec<usize>)> {
+    let Some(at) = dataset.positions(|r| r == Role::Image).first().copied() else {
+        return Ok((vec![], vec![]));
+    };
     let schema = std::sync::Arc::clone(&dataset.schema);
     let field = schema.field(at);
     let (mut out, mut broken) = (vec![], vec![]);
@@ -210,13 +230,13 @@ pub fn images(dataset: &mut Dataset, notes: &mut Vec<String>) -> Result<Vec<Pict
     dataset.unreadable = broken.len() as u64;
     if let Some((row, why)) = broken.first() {
         let place = dataset.place(*row);
-        let n = crate::columns::count(broken.len() as u64, "image");
+        let n = count(broken.len() as u64, "image");
         notes.push(format!(
             "{n} could not be read, the first in row {} ({why}); they count as blank",
             place.file_row
         ));
     }
-    Ok(out)
+    Ok((out, broken.into_iter().map(|(row, _)| row as usize).collect()))
 }
 
 fn decode(

@@ -111,6 +111,9 @@ fn rows(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     .filter(|(_, line)| !line.is_empty())
 }
 
+const ONE_A_LINE: &str =
+    "every line must be one whole JSON object, as `jq -c .` writes it; repair the line or take it out";
+
 type Wrong = (u64, Box<dyn FnOnce(Place) -> FormatError + Send>);
 
 fn learn(text: &[u8]) -> Result<(usize, u64, Seen), Wrong> {
@@ -119,7 +122,10 @@ fn learn(text: &[u8]) -> Result<(usize, u64, Seen), Wrong> {
     let mut count = 0;
     for (start, line) in rows(text) {
         let wrong = |what: String| -> Wrong {
-            (feeds(&text[..start]), Box::new(move |place| FormatError::malformed(what, place)))
+            (
+                feeds(&text[..start]),
+                Box::new(move |place| FormatError::malformed(what, place).with_hint(ONE_A_LINE)),
+            )
         };
         let node = node::parse(line).map_err(wrong)?;
         if !matches!(node, Node::Map(_)) {
@@ -221,7 +227,8 @@ fn build(input: &Input, plan: &Plan, schema: &SchemaRef, place: PiecePlace, byte
     let mut starts = Vec::with_capacity(place.rows);
     for (start, line) in rows(bytes) {
         let at = || Place::line(input.shown(), place.first_line + feeds(&bytes[..start]));
-        let node = node::parse(line).map_err(|what| FormatError::malformed(what, at()))?;
+        let node =
+            node::parse(line).map_err(|what| FormatError::malformed(what, at()).with_hint(ONE_A_LINE))?;
         builders.row(plan, &node).map_err(|Misfit { column, value }| {
             let field = schema.field(column);
             let what = format!("`{value}` in `{}` is not of type `{}`", field.name(), field.data_type());

@@ -12,7 +12,7 @@ fn files_that_cannot_be_read_say_why() {
         ("latin.csv", b"text,label\ncaf\xe9 au lait,x\nmore,y\n", &["UTF-8", "line 2", "hint:", "iconv"]),
         ("quote.csv", b"text,label\n\"never closed,x\nfoo,y\n", &["quote", "line 2", "hint:"]),
         ("nul.csv", b"text,label\na\0b,x\nfoo,y\n", &["NUL", "line 2", "hint:"]),
-        ("broken.jsonl", b"{\"a\":1}\n{bad\n", &["broken JSON", "line 2"]),
+        ("broken.jsonl", b"{\"a\":1}\n{bad\n", &["broken JSON", "line 2", "hint:"]),
         ("array.json", b"[{\"a\":1},{\"a\":2}]", &["JSON array", "hint:", "jq"]),
         ("cut.parquet", b"PAR1 and no more", &["Parquet", "hint:"]),
     ];
@@ -87,7 +87,8 @@ fn outputs_that_cannot_be_written_say_so() {
     let room = Room::new();
     room.write("d.csv", table(80, "", |_, yes| yes, |_| String::new()));
     room.write("taken", "a file");
-    room.run(&["scan", "d.csv", "--report", "taken"]).expect(2, &["`taken`"]);
-    room.run(&["scan", "d.csv", "--json", "no/such/folder.json"]).expect(2, &["`no/such/folder.json`"]);
+    room.run(&["scan", "d.csv", "--report", "taken"]).expect(2, &["`taken`", "hint:"]);
+    room.run(&["scan", "d.csv", "--json", "no/such/folder.json"])
+        .expect(2, &["`no/such/folder.json`", "hint:"]);
     assert_eq!(room.read("taken"), "a file");
 }

@@ -67,6 +67,19 @@ fn jsonl_is_copied_byte_for_byte() {
 }
 
 #[test]
+fn no_line_end_is_added() {
+    let room = Room::new();
+    let data = table(500, "", flips, |_| String::new());
+    let data = data.trim_end();
+    room.write("d.csv", data);
+    room.run(&["scan", "d.csv", "--report", "out"]).expect(1, &[]);
+    room.run(&args("d.csv", "k.csv", "q.csv")).expect(0, &["500 rows read"]);
+    let (kept, aside) = (room.read("k.csv"), room.read("q.csv"));
+    assert_ne!(kept.ends_with('\n'), aside.ends_with('\n'), "only the output with the last row lacks it");
+    assert_eq!(kept.len() + aside.len(), data.len() + "a,b,c,label\n".len(), "byte for byte");
+}
+
+#[test]
 fn outputs_are_not_overwritten_and_inputs_never() {
     let room = Room::new();
     let data = table(500, "", flips, |_| String::new());
