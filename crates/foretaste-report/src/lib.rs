@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod samples;
 pub mod sarif;
 pub mod text;
+pub mod trial;
 mod words;
 
 pub use words::quote;

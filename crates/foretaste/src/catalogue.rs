@@ -36,6 +36,8 @@ enum What {
     Detectors,
     /// Attacks, with their parameters in JSON.
     Attacks,
+    /// Built-in models, with their parameters in JSON.
+    Victims,
     /// Kinds of findings.
     Findings,
     /// File formats.
@@ -73,7 +75,11 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 /// Everything that has a page.
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    foretaste_detectors::ENTRIES.iter().chain(foretaste_attacks::ENTRIES).copied()
+    foretaste_detectors::ENTRIES
+        .iter()
+        .chain(foretaste_attacks::ENTRIES)
+        .chain(foretaste_victims::ENTRIES)
+        .copied()
 }
 
 fn explain_kind(kind: Kind) {
@@ -134,6 +140,7 @@ fn listed(entries: &[&Entry]) -> Vec<(String, String, Value)> {
 pub fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let rows: Vec<(String, String, Value)> = match args.what {
         What::Detectors => listed(foretaste_detectors::ENTRIES),
+        What::Victims => listed(foretaste_victims::ENTRIES),
         What::Attacks => listed(foretaste_attacks::ENTRIES),
         What::Findings => {
             Kind::ALL.iter().map(|k| (k.word().into(), k.meaning().into(), json!(k.taxonomy()))).collect()

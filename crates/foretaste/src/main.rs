@@ -9,6 +9,7 @@ mod progress;
 mod scan;
 mod score;
 mod simulate;
+mod trial;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Verb {
     Clean(clean::Args),
     /// Poison a copy of a data set on purpose, and write down exactly what was done.
     Simulate(Box<simulate::Args>),
+    /// Measure what poisoning does: attack x defence x model, on your own data and with your own training.
+    Trial(Box<trial::Args>),
     /// Compare findings, or any list of samples, with the truth of a simulation.
     Score(score::Args),
     /// What a detector, attack or finding is, how it works, and what it cannot see.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Scan(args) => scan::run(&args),
         Verb::Clean(args) => clean::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Trial(args) => trial::run(&args),
         Verb::Score(args) => score::run(&args),
         Verb::Explain(args) => catalogue::explain(&args),
         Verb::List(args) => catalogue::list(&args),

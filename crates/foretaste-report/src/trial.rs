@@ -1,0 +1,161 @@
+//! The table of a trial as one self-contained page: a heat map of what each defence leaves of each attack, bars, numbers.
+
+use crate::ReportError;
+use askama::Template;
+use foretaste_core::{Interval, Summary, Trial};
+
+#[derive(Template)]
+#[template(path = "trial.html")]
+struct Page<'a> {
+    style: &'static str,
+    trial: &'a Trial,
+    maps: Vec<Map>,
+    bars: Vec<Bars>,
+    rows: Vec<Vec<String>>,
+    scenario: String,
+}
+
+/// One victim: attacks down, defences across.
+struct Map {
+    victim: String,
+    defences: Vec<String>,
+    rows: Vec<(String, Vec<Cell>)>,
+}
+
+/// One cell of a heat map.
+struct Cell {
+    text: String,
+    /// 0 (good for the defender) to 100.
+    heat: u32,
+    title: String,
+}
+
+/// One attack on one victim: bars a defence.
+struct Bars {
+    title: String,
+    bars: Vec<Bar>,
+}
+
+struct Bar {
+    defence: String,
+    /// In hundredths of the full width.
+    success: String,
+    success_text: String,
+    accuracy: String,
+    accuracy_text: String,
+}
+
+/// The page.
+///
+/// # Errors
+/// If a value cannot be written.
+pub fn html(trial: &Trial) -> Result<String, ReportError> {
+    let page = Page {
+        style: include_str!("../templates/report.css"),
+        trial,
+        maps: maps(&trial.summary),
+        bars: bars(&trial.summary),
+        rows: trial.summary.iter().map(cells).collect(),
+        scenario: serde_json::to_string_pretty(&trial.scenario)?,
+    };
+    Ok(page.render()?)
+}
+
+fn percent(i: &Interval) -> String {
+    format!("{:.1}", 100.0 * i.mean)
+}
+
+fn with_interval(i: &Interval) -> String {
+    format!("{:.1} ({:.1} to {:.1})", 100.0 * i.mean, 100.0 * i.low, 100.0 * i.high)
+}
+
+/// What the attacker has gained: success beyond what goes there anyway, or without probes the accuracy lost.
+fn gain(s: &Summary) -> f64 {
+    match (&s.attack_success_rate, &s.baseline_success_rate) {
+        (Some(a), Some(b)) => (a.mean - b.mean).clamp(0.0, 1.0),
+        (Some(a), None) => a.mean,
+        _ => (s.clean_accuracy.mean - s.accuracy.mean).clamp(0.0, 1.0),
+    }
+}
+
+fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut out: Vec<String> = vec![];
+    values.for_each(|v| {
+        if !out.iter().any(|o| o == v) {
+            out.push(v.to_owned());
+        }
+    });
+    out
+}
+
+fn case(s: &Summary) -> String {
+    format!("{} at {} %", s.attack, 100.0 * s.poison_rate)
+}
+
+fn maps(summary: &[Summary]) -> Vec<Map> {
+    distinct(summary.iter().map(|s| s.victim.as_str()))
+        .into_iter()
+        .map(|victim| {
+            let own: Vec<&Summary> = summary.iter().filter(|s| s.victim == victim).collect();
+            let defences = distinct(own.iter().map(|s| s.defence.as_str()));
+            let cases: Vec<String> = own.iter().map(|s| case(s)).collect();
+            let rows = distinct(cases.iter().map(String::as_str))
+                .into_iter()
+                .map(|name| {
+                    let cell = |d: &String| {
+                        own.iter().find(|s| case(s) == name && s.defence == *d).map_or(
+                            Cell { text: String::new(), heat: 0, title: String::new() },
+                            |s| Cell {
+                                text: s.attack_success_rate.as_ref().map_or_else(
+                                    || format!("{:+.1}", 100.0 * (s.accuracy.mean - s.clean_accuracy.mean)),
+                                    percent,
+                                ),
+                                heat: (100.0 * gain(s)).round() as u32,
+                                title: format!("accuracy {}", with_interval(&s.accuracy)),
+                            },
+                        )
+                    };
+                    (name.clone(), defences.iter().map(cell).collect())
+                })
+                .collect();
+            Map { victim, defences, rows }
+        })
+        .collect()
+}
+
+fn bars(summary: &[Summary]) -> Vec<Bars> {
+    let mut out: Vec<Bars> = vec![];
+    for s in summary {
+        let title = format!("{}: {}", s.victim, case(s));
+        let success = s.attack_success_rate.as_ref();
+        let bar = Bar {
+            defence: s.defence.clone(),
+            success: format!("{:.2}", 100.0 * success.map_or(0.0, |i| i.mean)),
+            success_text: success.map_or("not measured".into(), |i| format!("{} %", with_interval(i))),
+            accuracy: format!("{:.2}", 100.0 * s.accuracy.mean),
+            accuracy_text: format!("{} %", with_interval(&s.accuracy)),
+        };
+        match out.iter_mut().find(|b| b.title == title) {
+            Some(known) => known.bars.push(bar),
+            None => out.push(Bars { title, bars: vec![bar] }),
+        }
+    }
+    out
+}
+
+fn cells(s: &Summary) -> Vec<String> {
+    let maybe = |i: &Option<Interval>| i.as_ref().map_or("-".to_owned(), with_interval);
+    vec![
+        s.victim.clone(),
+        s.attack.clone(),
+        format!("{:.0} ({} %)", s.n_poison, 100.0 * s.poison_rate),
+        s.defence.clone(),
+        with_interval(&s.accuracy),
+        with_interval(&s.clean_accuracy),
+        maybe(&s.attack_success_rate),
+        maybe(&s.baseline_success_rate),
+        with_interval(&s.true_positive_rate),
+        format!("{:.2}", 100.0 * s.false_positive_rate.mean),
+        format!("{:.1}", s.seconds),
+    ]
+}
