@@ -14,5 +14,6 @@ pub mod minhash;
 pub mod ngrams;
 pub mod phash;
 pub mod rng;
+pub mod scale;
 pub mod softmax;
 pub mod stats;
