@@ -4,6 +4,7 @@
 //! by fixed sizes, never by the number of threads, and merged in order); ties are broken by index;
 //! no function panics on empty, constant or non-finite input.
 
+pub mod cnn;
 pub mod confident;
 pub mod ecod;
 pub mod knn;
@@ -13,5 +14,6 @@ pub mod minhash;
 pub mod ngrams;
 pub mod phash;
 pub mod rng;
+pub mod scale;
 pub mod softmax;
 pub mod stats;

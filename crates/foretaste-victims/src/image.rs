@@ -8,6 +8,7 @@
 use std::f32::consts::PI;
 
 use foretaste_num::linalg::principal_components;
+use foretaste_num::scale::Pixels;
 use image::ImageReader;
 use rayon::prelude::*;
 
@@ -68,31 +69,10 @@ struct Planes {
 impl Planes {
     /// Scales by averaging areas when shrinking, and between pixel centres when growing. `colours` planes.
     fn new(picture: &Picture, side: usize, colours: usize) -> Self {
-        let columns = taps(picture.width, side);
-        let rows = taps(picture.height, side);
-        let planes = (0..colours)
-            .map(|c| {
-                let channel = if picture.colours() == 3 { c } else { 0 };
-                let at = |x: usize, y: usize| {
-                    let place = (y * picture.width + x) * picture.channels + channel;
-                    f32::from(picture.bytes.get(place).copied().unwrap_or(0)) / 255.0
-                };
-                // rows first, only those that are read
-                let mut wide = vec![0f32; side * picture.height];
-                for y in 0..picture.height {
-                    for (x, taps) in columns.iter().enumerate() {
-                        wide[y * side + x] = taps.iter().map(|&(i, w)| w * at(i, y)).sum();
-                    }
-                }
-                let mut plane = vec![0f32; side * side];
-                for (y, taps) in rows.iter().enumerate() {
-                    for x in 0..side {
-                        plane[y * side + x] = taps.iter().map(|&(i, w)| w * wide[i * side + x]).sum();
-                    }
-                }
-                plane
-            })
-            .collect();
+        let Picture { width, height, channels, ref bytes } = *picture;
+        let square = Pixels { bytes, width, height, channels }.square(side, colours);
+        let planes =
+            (0..colours).map(|c| square.iter().skip(c).step_by(colours).copied().collect()).collect();
         Self { side, planes }
     }
 
@@ -116,32 +96,6 @@ impl Planes {
         }
         out
     }
-}
-
-/// For each target pixel, the source pixels and their weights (which sum to one).
-fn taps(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
-    if from == 0 {
-        return vec![Vec::new(); to];
-    }
-    let ratio = from as f64 / to as f64;
-    // a triangle as wide as a target pixel, and at least as a source pixel
-    let reach = ratio.max(1.0);
-    (0..to)
-        .map(|t| {
-            let centre = (t as f64 + 0.5) * ratio - 0.5;
-            let first = (centre - reach).ceil().max(0.0) as usize;
-            let last = ((centre + reach).floor().max(0.0) as usize).min(from - 1);
-            let mut taps: Vec<(usize, f64)> = (first.min(last)..=last)
-                .map(|i| (i, (1.0 - (i as f64 - centre).abs() / reach).max(0.0)))
-                .filter(|t| t.1 > 0.0)
-                .collect();
-            if taps.is_empty() {
-                taps.push((last, 1.0));
-            }
-            let sum: f64 = taps.iter().map(|t| t.1).sum();
-            taps.into_iter().map(|(i, w)| (i, (w / sum) as f32)).collect()
-        })
-        .collect()
 }
 
 /// What a pixel adds to histograms: two neighbouring directions of a full turn, and how much to each.
@@ -308,7 +262,6 @@ mod tests {
         let (thumb, dim) = pixels(&[plain], 8);
         assert_eq!(dim, 64);
         assert!(thumb.iter().all(|v| (v - 0.2).abs() < 1e-5));
-        assert_eq!(taps(4, 4).iter().map(Vec::len).max(), Some(1));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 foretaste_core::catalogue! {
     pub mod nearest_neighbours;
+    pub mod small_cnn;
     pub mod softmax_regression;
 }
 
