@@ -18,5 +18,7 @@ mod finds;
 mod inputs;
 #[path = "cli/real_data.rs"]
 mod real_data;
+#[path = "cli/rehearse.rs"]
+mod rehearse;
 #[path = "cli/reports.rs"]
 mod reports;
