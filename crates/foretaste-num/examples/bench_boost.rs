@@ -1,7 +1,8 @@
 //! Times boosted trees on a raw file: `bench_boost <train rows> <test rows> <kinds> <classes> <columns> <labels>`.
 //!
 //! `kinds` has an `n` (number) or a `c` (category) for each column; `columns` is a file of little-endian f64, column after
-//! column, NaN where missing; `labels` one of u32. Training rows come first. `--threads <t>` sets the threads.
+//! column, NaN where missing; `labels` one of u32. Training rows come first. `--threads <t>` and `--rounds <r>` do what
+//! they say.
 
 use foretaste_num::boost::{Column, Options, fit};
 use std::error::Error;
@@ -13,7 +14,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("expected <train rows> <test rows> <kinds> <classes> <columns> <labels> [--threads t]".into());
     };
     let (train, test, classes): (usize, usize, usize) = (train.parse()?, test.parse()?, classes.parse()?);
-    if let Some(t) = rest.iter().position(|a| a == "--threads").and_then(|at| rest.get(at + 1)) {
+    let option = |name: &str| rest.iter().position(|a| a == name).and_then(|at| rest.get(at + 1));
+    let mut options = Options::default();
+    if let Some(rounds) = option("--rounds") {
+        options.rounds = rounds.parse()?;
+    }
+    if let Some(t) = option("--threads") {
         rayon::ThreadPoolBuilder::new().num_threads(t.parse()?).build_global()?;
     }
     let rows = train + test;
@@ -40,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (learn, held) = (part(0, train), part(train, rows));
     let (wall, cpu) = (Instant::now(), cpu_seconds()?);
-    let model = fit(&learn, &labels[..train], classes, &Options::default());
+    let model = fit(&learn, &labels[..train], classes, &options);
     let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
     let probs = model.predict(&held);
     let right = probs

@@ -5,8 +5,8 @@ use super::histogram::{Cell, Scale, Sums, add, subtract};
 /// Bins as a set: bit `b % 64` of word `b / 64`.
 pub(super) type BinSet = [u64; 4];
 
-/// Categories of fewer samples in a node are not ordered by their mean; they go with the rest. The same number of samples
-/// draws each category's mean towards nothing (Fisher's ordering, as in LightGBM's and scikit-learn's trees).
+/// Categories of less support in a node are not ordered by their mean; they go with the rest. As much curvature draws each
+/// category's mean towards nothing (Fisher's ordering, with the constants of LightGBM and scikit-learn).
 const CATEGORY_SUPPORT: f64 = 10.0;
 
 /// Least curvature of a child.
@@ -95,13 +95,13 @@ impl Rules {
     fn best_category(&self, c: &Candidate<'_>) -> Option<Split> {
         let whole = self.worth(self.scale.sums(c.total));
         let total = self.scale.sums(c.total);
-        // the support is in samples, the means are over curvature
-        let smooth = CATEGORY_SUPPORT * total.curvature / (total.count.max(1) as f64);
+        // support is curvature as a share of the node's, in samples: a category of certain samples says little
+        let in_samples = total.count as f64 / total.curvature;
         let mut order: Vec<(f64, usize)> = vec![];
         for (bin, cell) in c.cells.iter().enumerate() {
             let s = self.scale.sums(*cell);
-            if s.count as f64 >= CATEGORY_SUPPORT {
-                order.push((s.gradient / (s.curvature + smooth), bin));
+            if s.curvature * in_samples >= CATEGORY_SUPPORT {
+                order.push((s.gradient / (s.curvature + CATEGORY_SUPPORT), bin));
             }
         }
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
