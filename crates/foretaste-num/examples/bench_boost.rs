@@ -11,7 +11,9 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [train, test, kinds, classes, columns, labels, rest @ ..] = args.as_slice() else {
-        return Err("expected <train rows> <test rows> <kinds> <classes> <columns> <labels> [--threads t]".into());
+        return Err(
+            "expected <train rows> <test rows> <kinds> <classes> <columns> <labels> [--threads t]".into()
+        );
     };
     let (train, test, classes): (usize, usize, usize) = (train.parse()?, test.parse()?, classes.parse()?);
     let option = |name: &str| rest.iter().position(|a| a == name).and_then(|at| rest.get(at + 1));
@@ -39,9 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             .bytes()
             .zip(values.chunks_exact(rows))
             .zip(&codes)
-            .map(|((kind, v), c)| {
-                if kind == b'c' { Column::Category(&c[from..to]) } else { Column::Number(&v[from..to]) }
-            })
+            .map(
+                |((kind, v), c)| {
+                    if kind == b'c' { Column::Category(&c[from..to]) } else { Column::Number(&v[from..to]) }
+                },
+            )
             .collect()
     };
     let (learn, held) = (part(0, train), part(train, rows));

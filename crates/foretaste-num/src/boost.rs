@@ -60,6 +60,10 @@ pub struct Options {
     pub min_leaf: usize,
     /// Penalty on the squared values of leaves.
     pub l2: f64,
+    /// Longest step of a score in one round, before `learning_rate`. Where the model is surely wrong the loss has next to no
+    /// curvature, and uncut steps overshoot until the scores run away (Friedman, Hastie, Tibshirani, "Additive logistic
+    /// regression", 2000, section 5.2, advise a bound of 2 to 4).
+    pub max_step: f64,
     /// Bins of a column at most, 2 to 255, without the bin for missing values.
     pub bins: usize,
     /// Rounds without a better loss on a held-out tenth after which to stop; 0: never, and nothing is held out.
@@ -77,6 +81,7 @@ impl Default for Options {
             depth: 0,
             min_leaf: 20,
             l2: 0.0,
+            max_step: 4.0,
             bins: 255,
             patience: 0,
             seed: 0,
@@ -116,8 +121,7 @@ pub fn fit(columns: &[Column<'_>], labels: &[u32], classes: usize, options: &Opt
     let held_targets: Vec<u32> = held_out.iter().map(class).collect();
 
     let most = options.bins.clamp(2, 255);
-    let rules: Vec<Rule> =
-        columns.par_iter().map(|c| Rule::learn(c, &train, most, options.seed)).collect();
+    let rules: Vec<Rule> = columns.par_iter().map(|c| Rule::learn(c, &train, most, options.seed)).collect();
     let bins = Bins::new(&rules, columns, &train);
     let held = Held { bins: Bins::new(&rules, columns, &held_out), targets: held_targets };
     let mut model = Boosted {
@@ -230,6 +234,7 @@ impl Boosted {
                 scale: Scale::new(targets.len()),
                 min_leaf: options.min_leaf as u64,
                 l2: finite(options.l2),
+                max_step: if options.max_step > 0.0 { options.max_step } else { f64::MAX },
             },
             leaves: options.leaves,
             depth: options.depth,

@@ -31,8 +31,12 @@ impl Rule {
                 Self::Number { cuts: cuts(&seen, most) }
             }
             Column::Category(codes) => {
-                let mut seen: Vec<u32> =
-                    rows.iter().filter_map(|&i| codes.get(i as usize)).copied().filter(|&c| c != u32::MAX).collect();
+                let mut seen: Vec<u32> = rows
+                    .iter()
+                    .filter_map(|&i| codes.get(i as usize))
+                    .copied()
+                    .filter(|&c| c != u32::MAX)
+                    .collect();
                 seen.sort_unstable();
                 let mut counts: Vec<(usize, u32)> =
                     seen.chunk_by(|a, b| a == b).map(|run| (run.len(), run[0])).collect();

@@ -46,9 +46,10 @@ pub(super) fn grow(soil: &Soil<'_>, samples: &mut [Sample]) -> (Tree, Vec<Range<
     while leaves.len() < soil.leaves.max(1) {
         // of equal gains the oldest
         let gain = |l: &Leaf| l.best.as_ref().map_or(0.0, |b| b.gain);
-        let Some(at) = (0..leaves.len()).filter(|&i| leaves[i].best.is_some()).reduce(|a, b| {
-            if gain(&leaves[b]) > gain(&leaves[a]) { b } else { a }
-        }) else {
+        let Some(at) = (0..leaves.len())
+            .filter(|&i| leaves[i].best.is_some())
+            .reduce(|a, b| if gain(&leaves[b]) > gain(&leaves[a]) { b } else { a })
+        else {
             break;
         };
         let Some(split) = leaves[at].best.take() else { break };
@@ -62,7 +63,8 @@ pub(super) fn grow(soil: &Soil<'_>, samples: &mut [Sample]) -> (Tree, Vec<Range<
             next: [!(at as Next), !(leaves.len() as Next)],
         });
         let last = leaves.len() + 1 >= soil.leaves;
-        let right = soil.divide(&mut leaves[at], &split, samples, &mut scratch, (!last).then_some(&mut spare));
+        let right =
+            soil.divide(&mut leaves[at], &split, samples, &mut scratch, (!last).then_some(&mut spare));
         leaves[at].parent = Some((node, 0));
         leaves.push(Leaf { parent: Some((node, 1)), ..right });
         for i in [at, leaves.len() - 1] {
@@ -78,8 +80,7 @@ pub(super) fn grow(soil: &Soil<'_>, samples: &mut [Sample]) -> (Tree, Vec<Range<
 impl Soil<'_> {
     /// What is added to the score of samples in a leaf: a shortened Newton step.
     fn value(&self, total: Cell) -> f32 {
-        let s = self.rules.scale.sums(total);
-        let step = -s.gradient / (s.curvature + self.rules.l2 + 1e-15);
+        let step = self.rules.step(self.rules.scale.sums(total));
         (self.learning_rate * step) as f32
     }
 
@@ -146,7 +147,8 @@ impl Soil<'_> {
         let (start, end) = (leaf.samples.start, leaf.samples.end);
         let middle = start + self.partition(split, &mut samples[start..end], scratch);
         let depth = leaf.depth + 1;
-        let new = |samples, total| Leaf { samples, depth, total, histograms: vec![], best: None, parent: None };
+        let new =
+            |samples, total| Leaf { samples, depth, total, histograms: vec![], best: None, parent: None };
         let mut left = new(start..middle, split.sums);
         let mut right = new(middle..end, subtract(leaf.total, split.sums));
         let wanted = [&left, &right].map(|l| self.may_split(l.samples.len(), depth));
@@ -161,7 +163,8 @@ impl Soil<'_> {
                 self.children([&mut right, &mut left], [wanted[1], wanted[0]], parent, fresh, samples);
             }
         }
-        left.histograms = if left.histograms.is_empty() { std::mem::take(&mut leaf.histograms) } else { left.histograms };
+        left.histograms =
+            if left.histograms.is_empty() { std::mem::take(&mut leaf.histograms) } else { left.histograms };
         *leaf = left;
         right
     }

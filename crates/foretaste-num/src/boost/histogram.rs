@@ -82,7 +82,9 @@ impl Scale {
         for s in samples {
             let Some(bins) = bins.get(s.row as usize) else { continue };
             let [gradient, rest] = self.cell(s);
-            for (histogram, bin) in [(&mut *a, bins[0]), (&mut *b, bins[1]), (&mut *c, bins[2]), (&mut *d, bins[3])] {
+            for (histogram, bin) in
+                [(&mut *a, bins[0]), (&mut *b, bins[1]), (&mut *c, bins[2]), (&mut *d, bins[3])]
+            {
                 let cell = &mut histogram[usize::from(bin)];
                 cell[0] = cell[0].wrapping_add(gradient);
                 cell[1] = cell[1].wrapping_add(rest);

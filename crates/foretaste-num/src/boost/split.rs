@@ -30,6 +30,7 @@ pub(super) struct Rules {
     pub(super) scale: Scale,
     pub(super) min_leaf: u64,
     pub(super) l2: f64,
+    pub(super) max_step: f64,
 }
 
 /// One feature of one node.
@@ -42,9 +43,16 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Rules {
-    /// What samples of these sums take from the loss, twice (Friedman 2001; Chen, Guestrin 2016, eq. 6).
+    /// The Newton step for samples of these sums, cut to the longest allowed.
+    pub(super) fn step(&self, s: Sums) -> f64 {
+        let step = -s.gradient / (s.curvature + self.l2 + f64::MIN_POSITIVE);
+        step.clamp(-self.max_step, self.max_step)
+    }
+
+    /// What that step takes from the loss, twice: for an uncut one `G^2 / (H + l2)` (Chen, Guestrin 2016, eq. 6).
     pub(super) fn worth(&self, s: Sums) -> f64 {
-        s.gradient * s.gradient / (s.curvature + self.l2 + f64::MIN_POSITIVE)
+        let step = self.step(s);
+        -step * (2.0 * s.gradient + (s.curvature + self.l2) * step)
     }
 
     /// The gain of sending `left` left, if that is allowed.
