@@ -64,7 +64,7 @@ impl Rules {
 
     /// The best split of one feature; of equal ones the first. `None` if none lowers the loss.
     pub(super) fn best(&self, c: &Candidate<'_>) -> Option<Split> {
-        let Some((missing, cells)) = c.cells.split_last() else { return None };
+        let (missing, cells) = c.cells.split_last()?;
         if c.category { self.best_category(c) } else { self.best_number(c, cells, *missing) }
     }
 
