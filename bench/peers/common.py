@@ -80,8 +80,8 @@ def program(*command: object) -> dict:
 
 
 @contextmanager
-def timed(**extra: object):
-    """Times its block and prints the line that `peer` reads. Put more results into what it yields."""
+def measured(**extra: object):
+    """Times its block into the dictionary that it yields."""
     out: dict = dict(extra)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     yield out
@@ -89,6 +89,13 @@ def timed(**extra: object):
     out["cpu_s"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     out["wall_s"] = time.perf_counter() - start
     out["peak_kb"] = after.ru_maxrss
+
+
+@contextmanager
+def timed(**extra: object):
+    """Times its block and prints the line that `peer` reads. Put more results into what it yields."""
+    with measured(**extra) as out:
+        yield out
     print(json.dumps(out))
 
 

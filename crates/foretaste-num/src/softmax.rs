@@ -7,7 +7,7 @@
 pub mod calibrate;
 mod descent;
 mod folds;
-mod math;
+pub(crate) mod math;
 mod rows;
 
 pub use folds::{FoldOptions, OutOfFold, Robust, assign_folds, out_of_fold};

@@ -5,6 +5,7 @@
 //! Those take plain slices. Victims, models that a trial trains, are catalogue entries over [`encode`].
 
 foretaste_core::catalogue! {
+    pub mod boosted_trees;
     pub mod nearest_neighbours;
     pub mod small_cnn;
     pub mod softmax_regression;
