@@ -65,7 +65,11 @@ fn percent(i: &Interval) -> String {
     format!("{:.1}", 100.0 * i.mean)
 }
 
+/// Mean and ends of the interval; of one seed the mean alone.
 fn with_interval(i: &Interval) -> String {
+    if i.low == i.high {
+        return percent(i);
+    }
     format!("{:.1} ({:.1} to {:.1})", 100.0 * i.mean, 100.0 * i.low, 100.0 * i.high)
 }
 
@@ -158,4 +162,54 @@ fn cells(s: &Summary) -> Vec<String> {
         format!("{:.2}", 100.0 * s.false_positive_rate.mean),
         format!("{:.1}", s.seconds),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foretaste_core::{TRIAL_SCHEMA, summarise};
+
+    #[test]
+    fn names_of_the_data_cannot_leave_their_place() {
+        let row = |defence: &str, success: f64| foretaste_core::Row {
+            seed: 1,
+            victim: "softmax-regression".into(),
+            attack: Some("<script>alert(1)</script>".into()),
+            poison_rate: 0.01,
+            n_poison: 10,
+            n_train: 1000,
+            defence: defence.into(),
+            removed: 0,
+            removed_poison: 0,
+            true_positive_rate: 0.0,
+            false_positive_rate: 0.0,
+            accuracy: 0.9,
+            clean_accuracy: 0.9,
+            attack_success_rate: Some(success),
+            baseline_success_rate: Some(0.1),
+            n_probes: 100,
+            seconds: 1.0,
+        };
+        let rows = vec![row("none", 0.95), row("perfect", 0.1)];
+        let trial = Trial {
+            schema: TRIAL_SCHEMA.into(),
+            version: "0".into(),
+            scenario: serde_json::json!({"name": "</pre><b>"}),
+            name: "<i>".into(),
+            about: String::new(),
+            rows: 1000,
+            classes: vec!["a".into(), "b".into()],
+            summary: summarise(&rows),
+            results: rows,
+            notes: vec!["<u>".into()],
+        };
+        let page = html(&trial).unwrap();
+        assert!(
+            !page.contains("<script")
+                && !page.contains("<i>")
+                && !page.contains("</pre><b>")
+                && !page.contains("<u>")
+        );
+        assert!(page.contains("95.0") && page.contains("color-mix(in srgb,#c4452f 85%"));
+    }
 }
