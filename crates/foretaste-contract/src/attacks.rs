@@ -4,12 +4,12 @@ mod mutants;
 mod sample;
 
 pub use mutants::{Fault, MUTANTS};
+pub use sample::Sample;
 
 use crate::laws::Verdict;
 use foretaste_core::{Budget, Ctx, Entering, Entry, MISSING, Role};
 use foretaste_flow::Dataset;
 use foretaste_flow::simulate::{Chosen, Delivery, Placement, Poison, pick, poison, prepare, profile};
-use sample::Sample;
 use serde_json::Map;
 
 /// A law of attacks: its name, its sentence, and the check.

@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod laws;
 pub mod mutants;
 pub mod toy;
+pub mod victims;
 
 pub use fixture::{Fixture, Plant};
 pub use laws::{LAWS, Law, Verdict};

@@ -17,10 +17,14 @@ pub const ATTACK_HEADINGS: &[&str] = &[
     "References",
 ];
 
-/// Checks the files of the detectors and attacks.
+/// Headings of a victim's comment, in this order.
+pub const VICTIM_HEADINGS: &[&str] = &["What it is", "How it learns", "Cost", "Example", "References"];
+
+/// Checks the files of detectors, attacks and victims.
 pub fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = folder(tree, "crates/foretaste-detectors/src/", HEADINGS);
     problems.extend(folder(tree, "crates/foretaste-attacks/src/", ATTACK_HEADINGS));
+    problems.extend(folder(tree, "crates/foretaste-victims/src/", VICTIM_HEADINGS));
     problems
 }
 

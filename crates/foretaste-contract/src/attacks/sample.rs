@@ -110,18 +110,32 @@ fn batch(seed: u64, lacking: Option<Lacking>) -> Result<RecordBatch, arrow_schem
         (0..ROWS).map(|_| if rng.unit() < 0.5 { 0 } else { rng.below(classes) }).collect();
     let words = ["amber", "birch", "cedar", "delta", "ember", "fjord"];
     let text = |rng: &mut Rng, i: usize| {
-        let drawn: Vec<&str> = (0..4 + rng.below(6)).map(|_| words[rng.below(6)]).collect();
+        // one word in three speaks for the class
+        let word = |rng: &mut Rng| if rng.unit() < 0.33 { words[2 * labels[i]] } else { words[rng.below(6)] };
+        let drawn: Vec<&str> = (0..4 + rng.below(6)).map(|_| word(rng)).collect();
         format!("{} n{i}", drawn.join(" "))
     };
     let texts: Vec<String> = (0..ROWS).map(|i| text(&mut rng, i)).collect();
     let kinds: Vec<String> = (0..ROWS).map(|_| format!("k{}", rng.below(5))).collect();
-    let number =
-        |rng: &mut Rng, shift: f64| (0..ROWS).map(|i| labels[i] as f64 * shift + rng.normal()).collect();
+    let number = |rng: &mut Rng, shift: f64| {
+        (0..ROWS).map(|i| labels[i] as f64 * 2.0 * shift + rng.normal()).collect()
+    };
     let (x0, x1): (Vec<f64>, Vec<f64>) = (number(&mut rng, 1.0), number(&mut rng, 0.0));
     let days: Vec<f64> = (0..ROWS).map(|_| (rng.unit() * 365.0).floor()).collect();
     let sources: Vec<String> = (0..ROWS).map(|_| format!("feed-{}", rng.below(3))).collect();
-    let pixels: Vec<u8> = (0..ROWS * SIDE * SIDE * 3).map(|_| 40 + rng.below(160) as u8).collect();
-    let vectors: Vec<f32> = (0..ROWS * DIM as usize).map(|_| rng.normal() as f32).collect();
+    let pixels: Vec<u8> = (0..ROWS * SIDE * SIDE * 3)
+        .map(|at| {
+            // classes differ in where pictures are bright
+            let (row, x) = (at / (SIDE * SIDE * 3), at / 3 % SIDE);
+            let bright = if x / 4 == labels[row] { 60 } else { 0 };
+            40 + bright + rng.below(100) as u8
+        })
+        .collect();
+    let vectors: Vec<f32> = (0..ROWS * DIM as usize)
+        .map(|at| {
+            rng.normal() as f32 + if at % DIM as usize == labels[at / DIM as usize] { 2.0 } else { 0.0 }
+        })
+        .collect();
     let string = |v: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(v)) };
     let float = |v: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(v)) };
     let label = string(labels.iter().map(|l| format!("class-{l}")).collect());
