@@ -50,7 +50,7 @@ fn share_right(probabilities: &Matrix, labels: impl Fn(usize) -> u32, of: &[usiz
 
 #[test]
 fn it_learns_survives_bytes_and_does_not_depend_on_threads() {
-    let params = set(&json!({"channels": 4, "hidden": 16, "epochs": 12, "batch": 16}));
+    let params = set(&json!({"channels": 8, "hidden": 32, "epochs": 20, "batch": 16, "learning_rate": 0.02}));
     let victim = foretaste_victims::entry("small-cnn").unwrap().victim(&params).unwrap();
     for colour in [false, true] {
         let (samples, ctx) = (bars(240, colour), ctx(2, 3));
