@@ -6,11 +6,12 @@ use super::pool::take_rows;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ids::content_hashes;
-use arrow_array::{Array, RecordBatch};
-use foretaste_core::{Batch, Entering, Role, SampleId, Strings};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use foretaste_core::{Batch, Entering, Role, SampleId, Strings, numbers};
 use foretaste_formats::{NewFile, OpenOptions, Source, splice_rows, writer};
 use foretaste_truth::{Change, DataState, Way};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,6 +80,8 @@ struct Ids {
     by_column: bool,
     seen: HashMap<u128, u32>,
     found: HashMap<usize, SampleId>,
+    /// A column and the keys that crafted rows have in it: other rows cannot be equal to one, and need no hash.
+    screen: Option<(usize, HashSet<u64>)>,
 }
 
 impl Ids {
@@ -91,7 +94,12 @@ impl Ids {
                 seen.extend(content_hashes(&batch).into_iter().map(|h| (h, 0)));
             }
         }
-        Self { by_column, seen, found: HashMap::new() }
+        let screens = (0..dataset.schema.fields().len()).filter_map(|at| {
+            let all: Option<Vec<Vec<u64>>> = poison.rows.iter().map(|r| keys(r.column(at))).collect();
+            Some((at, all?.into_iter().flatten().collect::<HashSet<u64>>()))
+        });
+        let screen = screens.max_by_key(|(at, known)| (known.len(), std::cmp::Reverse(*at)));
+        Self { by_column, seen, found: HashMap::new(), screen }
     }
 
     fn fold(
@@ -113,10 +121,8 @@ impl Ids {
             }
             return;
         }
-        if self.seen.is_empty() {
-            return;
-        }
-        for (at, hash) in content_hashes(&batch).into_iter().enumerate() {
+        let (rows, batch) = self.screened(batch);
+        for (at, hash) in rows.into_iter().zip(content_hashes(&batch)) {
             // only rows that look like a crafted one are counted
             let Some(n) = self.seen.get_mut(&hash) else { continue };
             if let Some(&craft) = crafted.get(&at) {
@@ -125,6 +131,34 @@ impl Ids {
             *n += 1;
         }
     }
+
+    /// The rows of a batch that may be equal to a crafted one.
+    fn screened(&self, batch: Batch) -> (Vec<usize>, Batch) {
+        let whole = |batch: Batch| ((0..batch.rows()).collect(), batch);
+        let Some((at, known)) = &self.screen else { return whole(batch) };
+        let Some(keys) = keys(batch.records.column(*at)) else { return whole(batch) };
+        let rows: Vec<usize> = (0..keys.len()).filter(|i| known.contains(&keys[*i])).collect();
+        let places = rows.iter().map(|i| *i as u32).collect();
+        match super::pool::take(&batch.records, &places) {
+            Ok(records) => (rows, Batch { records, ..batch }),
+            Err(_) => whole(batch),
+        }
+    }
+}
+
+/// Equal cells have equal keys; `None` for columns that are neither numbers nor strings.
+fn keys(column: &ArrayRef) -> Option<Vec<u64>> {
+    if let Some(values) = numbers(column) {
+        return Some(
+            values.into_iter().map(|v| if v.is_nan() { u64::MAX } else { (v + 0.0).to_bits() }).collect(),
+        );
+    }
+    if !matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+        return None;
+    }
+    let strings = Strings::new(column);
+    let key = |i: usize| strings.get(i).map_or(u64::MAX, |s| xxhash_rust::xxh3::xxh3_64(s.as_bytes()));
+    Some((0..strings.len()).map(key).collect())
 }
 
 fn changes(
