@@ -10,9 +10,9 @@ use foretaste_core::{Ctx, Matrix, Role, SurrogateRun};
 use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::ngrams::Csr;
 use foretaste_num::phash::{self, ImageHash};
-use foretaste_num::softmax::FoldOptions;
+use foretaste_num::softmax::{FoldOptions, OutOfFold};
 use foretaste_victims::committee::{Neighbourhood, committee, neighbour_shares};
-use foretaste_victims::{Features, embedding, image, surrogate, table, text};
+use foretaste_victims::{Features, embedding, image, letters, naive_bayes, surrogate, table, text};
 use rayon::prelude::*;
 
 /// Dimensions of vectors made from text.
@@ -110,6 +110,10 @@ struct View {
     name: String,
     /// One surrogate each: rows of different kinds do not fit into one matrix.
     features: Vec<Features>,
+    /// N-grams of the texts, if the surrogate reads them in one row with columns.
+    words: Option<Csr>,
+    /// Letter n-grams of the texts, if probabilities are wanted.
+    letters: Option<Csr>,
     /// One row a sample; none if all of them would be alike.
     vectors: Option<Matrix>,
 }
@@ -140,6 +144,7 @@ impl View {
         }
         let mut blocks = vec![];
         let mut near = vec![];
+        let (mut words, mut letters) = (None, None);
         let whole = vectors.is_some();
         if dataset.has_text() {
             let texts = read::texts(dataset)?;
@@ -147,6 +152,10 @@ impl View {
             let (_, made) = text::features(&texts, &text::default_options());
             if !whole {
                 near.push(dense(&made, ctx));
+            }
+            if options.probs {
+                letters = Some(letters::features(&texts));
+                words = made.sparse().filter(|_| dataset.has(Role::Feature)).cloned();
             }
             blocks.push(made);
             names.push("1-to-3-grams");
@@ -173,7 +182,9 @@ impl View {
             notes.push(what.clone());
             return Ok(Err(what));
         }
-        Ok(Ok(Self { name: format!("softmax on {}", names.join(" and ")), features, vectors }))
+        let bayes = if letters.is_some() { " + naive Bayes on words and letters" } else { "" };
+        let name = format!("softmax on {}{bayes}", names.join(" and "));
+        Ok(Ok(Self { name, features, words, letters, vectors }))
     }
 
     fn train(
@@ -186,15 +197,27 @@ impl View {
     ) -> (Matrix, SurrogateRun) {
         let classes = dataset.classes.len();
         let folds = FoldOptions { folds: options.folds as usize, seed: ctx.seed(), ..FoldOptions::default() };
-        let out: Vec<Vec<f32>> =
-            self.features.iter().map(|f| surrogate(f, labels, classes, None, &folds).probs).collect();
+        let out: Vec<OutOfFold> =
+            self.features.iter().map(|f| surrogate(f, labels, classes, None, &folds)).collect();
         let near = self.vectors.as_ref().filter(|_| near_ok);
         let near = near.map(|v| ctx.neighbours(v.values(), v.cols(), VOTERS));
         let shares = near.as_deref().map(|n| {
             let near = Neighbourhood { index: &n.index, distance: &n.distance, k: n.k };
             neighbour_shares(near, labels, classes)
         });
-        let channels: Vec<&[f32]> = out.iter().map(Vec::as_slice).chain(shares.as_deref()).collect();
+        let counted =
+            [self.words.as_ref().or(self.features.iter().find_map(Features::sparse)), self.letters.as_ref()];
+        let counted = counted.into_iter().flatten().filter(|_| self.letters.is_some());
+        // folds depend on labels and seed alone: they are the same for every surrogate
+        let bayes =
+            |rows| Some(naive_bayes::out_of_fold(rows, labels, None, &out.first()?.fold, classes, 1.0));
+        let bayes: Vec<Vec<f32>> = counted.filter_map(bayes).collect();
+        let channels: Vec<&[f32]> = out
+            .iter()
+            .map(|o| o.probs.as_slice())
+            .chain(shares.as_deref())
+            .chain(bayes.iter().map(Vec::as_slice))
+            .collect();
         let joined = committee(&channels, labels, classes);
         let model = if near_ok { format!("{} + neighbours", self.name) } else { self.name.clone() };
         let n = labels.iter().filter(|l| (**l as usize) < classes).count() as f64;

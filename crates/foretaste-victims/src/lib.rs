@@ -27,6 +27,8 @@ pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry>
 
 pub mod encode;
 pub mod image;
+pub mod letters;
+pub mod naive_bayes;
 pub mod table;
 pub mod text;
 
@@ -55,6 +57,12 @@ impl Features {
             Self::Sparse(csr) => Rows::Sparse(csr),
             Self::Dense { data, dim } => Rows::Dense { data, dim: *dim },
         }
+    }
+
+    /// The rows if they are sparse.
+    #[must_use]
+    pub fn sparse(&self) -> Option<&Csr> {
+        if let Self::Sparse(csr) = self { Some(csr) } else { None }
     }
 
     /// Number of rows.
