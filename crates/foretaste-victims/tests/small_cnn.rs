@@ -1,5 +1,8 @@
 //! The small convolutional network learns, on made and on real pictures.
 
+// helpers of tests stand outside of `#[test]` functions
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use foretaste_core::{Batch, Ctx, Image, MISSING, Matrix, Picked, Profile};
@@ -27,7 +30,7 @@ fn set(value: &Value) -> Map<String, Value> {
 /// Bars, upright or flat, of several sizes, grey or in colour; some without a picture or a label.
 fn bars(n: usize, colour: bool) -> Picked {
     let image = |i: usize| {
-        let (side, channels) = (10 + i % 30, if colour && i % 3 == 0 { 3 } else { 1 });
+        let (side, channels) = (10 + i % 30, if colour && i.is_multiple_of(3) { 3 } else { 1 });
         let value = |at: usize| {
             let (x, y) = (at / channels % side, at / channels / side);
             let along = if i.is_multiple_of(2) { x } else { y };
