@@ -6,14 +6,18 @@
 
 mod backdoor;
 mod classes;
+mod likeness;
+mod linear;
 mod pictures;
 mod tables;
 mod texts;
 
 foretaste_core::catalogue! {
+    pub mod adversarial_flip;
     pub mod badnets;
     pub mod blended;
     pub mod feature_trigger;
+    pub mod gradient_poisoning;
     pub mod invisible_trigger;
     pub mod label_flip;
     pub mod low_frequency;
@@ -24,6 +28,7 @@ foretaste_core::catalogue! {
     pub mod source_flip;
     pub mod stray_injection;
     pub mod subpopulation_flip;
+    pub mod target_flip;
     pub mod unlearnable_noise;
     pub mod warped;
 }
