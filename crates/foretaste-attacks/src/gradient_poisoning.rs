@@ -336,7 +336,10 @@ mod tests {
         let set = |x: Vec<f64>, labels: Vec<u32>| Set { x, weights: vec![1.0; labels.len()], labels };
         let model = Linear { dim: 2, classes: 2, l2: 0.01 };
         let x = plan.rows.iter().chain(poison).copied().collect();
-        let theta = model.fit(&set(x, plan.labels.iter().chain(labels).copied().collect()), vec![]);
+        let mut train = set(x, plan.labels.iter().chain(labels).copied().collect());
+        // the rows of the plan stand for `weight` times as many: poison weighs that much less beside them
+        train.weights[plan.labels.len()..].fill(1.0 / plan.weight);
+        let theta = model.fit(&train, vec![]);
         model.loss(&theta, &set(plan.rows.clone(), plan.labels.clone()), 0.0).0
     }
 
