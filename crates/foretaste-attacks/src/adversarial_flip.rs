@@ -9,6 +9,9 @@ use foretaste_num::softmax::{FitOptions, Rows, fit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Rows and their new classes.
+type Flips = Vec<(usize, u32)>;
+
 /// Shares of the data at which the alternation is run. Each set holds the one before, so that one order serves every
 /// budget: the budget is not known when the order is made.
 const LEVELS: [f64; 6] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.4];
@@ -207,7 +210,7 @@ impl Game<'_> {
         clean: &[f32],
         tainted: Option<&[f32]>,
         n: usize,
-    ) -> Vec<(usize, u32)> {
+    ) -> Flips {
         let mut taken = vec![false; self.labels.len()];
         held.iter().for_each(|(i, _)| taken[*i] = true);
         let free = (0..self.labels.len()).filter(|i| !taken[*i]);
@@ -232,14 +235,14 @@ impl Game<'_> {
     }
 
     /// Every row that may change with its new class, in the order in which they are to be taken.
-    fn order(&self, rounds: u32) -> Vec<(usize, u32)> {
+    fn order(&self, rounds: u32) -> Flips {
         let clean = self.log_probs(self.labels);
-        let (mut held, mut model): (Vec<(usize, u32)>, Option<Vec<f32>>) = (vec![], None);
+        let (mut held, mut model): (Flips, Option<Vec<f32>>) = (vec![], None);
         for level in LEVELS {
             let n = (level * self.labels.len() as f64).round() as usize;
             // changes spread evenly shrink all margins alike, so without a tainted model the clean margin stands for it
             let mut flips = self.choose(&held, &clean, model.as_deref(), n);
-            let mut best: Option<(usize, Vec<(usize, u32)>, Vec<f32>)> = None;
+            let mut best: Option<(usize, Flips, Vec<f32>)> = None;
             for _ in 0..rounds {
                 let (probs, wrong) = self.tainted(&flips);
                 let next = self.choose(&held, &clean, Some(&probs), n);
@@ -269,7 +272,7 @@ mod tests {
     fn clouds(n: usize, classes: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {
         let mut rng = Rng::new(seed, "clouds");
         let labels: Vec<u32> = (0..n).map(|i| (i % classes) as u32).collect();
-        let at = |l: u32, k: usize| if l as usize % 2 == k { 1.5 } else { -1.0 * f64::from(l / 2) };
+        let at = |l: u32, k: usize| if l as usize % 2 == k { 1.5 } else { -f64::from(l / 2) };
         let vectors = labels.iter().flat_map(|l| [at(*l, 0), at(*l, 1)]).collect::<Vec<f64>>();
         (vectors.into_iter().map(|v| (v + rng.normal()) as f32).collect(), labels)
     }
