@@ -7,14 +7,19 @@
 mod backdoor;
 mod classes;
 mod pictures;
+mod surrogate;
 mod tables;
 mod texts;
 
 foretaste_core::catalogue! {
     pub mod badnets;
     pub mod blended;
+    pub mod bullseye_polytope;
+    pub mod feature_collision;
     pub mod feature_trigger;
+    pub mod gradient_matching;
     pub mod invisible_trigger;
+    pub mod label_consistent;
     pub mod label_flip;
     pub mod low_frequency;
     pub mod mass_duplication;
