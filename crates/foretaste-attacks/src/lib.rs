@@ -9,6 +9,7 @@ mod classes;
 mod likeness;
 mod linear;
 mod pictures;
+mod surrogate;
 mod tables;
 mod texts;
 
@@ -16,9 +17,13 @@ foretaste_core::catalogue! {
     pub mod adversarial_flip;
     pub mod badnets;
     pub mod blended;
+    pub mod bullseye_polytope;
+    pub mod feature_collision;
     pub mod feature_trigger;
+    pub mod gradient_matching;
     pub mod gradient_poisoning;
     pub mod invisible_trigger;
+    pub mod label_consistent;
     pub mod label_flip;
     pub mod low_frequency;
     pub mod mass_duplication;

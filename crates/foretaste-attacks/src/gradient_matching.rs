@@ -1,0 +1,185 @@
+//! Pictures that train a model as the mislabelled target would.
+
+use crate::surrogate::{self, Aim};
+use foretaste_core::{
+    Attack, Batch, Ctx, Edited, Goal, Growth, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
+};
+use foretaste_macros::Catalogue;
+use foretaste_num::cnn::Cnn;
+use serde_json::{Map, Value};
+
+/// Pictures of the wanted class whose gradient points where that of the target, wrongly labelled, would.
+///
+/// # What it does
+/// Trains a small network of its own, draws a target, and moves pictures of the wanted class until the mean gradient that they
+/// give the network's last layer has the direction of the gradient of the target under the wanted label. Training on
+/// them then teaches what training on the mislabelled target would. Only the last layer's gradient is matched, in closed
+/// form; the paper matches all layers. Signed steps from random starts, of which the best is kept.
+///
+/// # Threat model
+/// The attacker supplies a few pictures that are labelled by someone else, honestly. They know the input that is to be misread
+/// and a network that resembles the victim.
+///
+/// # Ground truth
+/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. Success
+/// is measured on the held-out sample of its class that is nearest to it in the features of the attacker's network, since the
+/// target itself may be trained on; the attacker never sees held-out samples.
+///
+/// # Example
+/// ```text
+/// foretaste simulate train.parquet --attack gradient-matching --target-class 2 --poison-rate 0.01 --out poisoned.parquet
+/// ```
+///
+/// # Caught by
+/// Hard. Detectors of gradients that few samples of a class share.
+///
+/// # Responsible use
+/// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
+///
+/// # References
+/// Geiping et al., "Witches' Brew: Industrial Scale Data Poisoning via Gradient Matching", 2021 (equation 3).
+#[derive(Clone, Debug, Catalogue)]
+#[entry(attack)]
+pub struct GradientMatching {
+    /// The class that the target is to be taken for; empty: chosen and told.
+    pub target_class: String,
+    /// Row of the target, from 1; 0: drawn from the seed.
+    #[param(min = 0)]
+    pub target_row: u64,
+    /// Largest change of a value, of 255.
+    #[param(min = 1, max = 255)]
+    pub epsilon: f64,
+    /// Steps.
+    #[param(min = 1, max = 10000)]
+    pub steps: usize,
+    /// Random starts.
+    #[param(min = 1, max = 64)]
+    pub restarts: usize,
+}
+
+impl Default for GradientMatching {
+    fn default() -> Self {
+        Self { target_class: String::new(), target_row: 0, epsilon: 32.0, steps: 40, restarts: 2 }
+    }
+}
+
+/// `1 - cos(aim, mean last-layer gradient of the inputs)`, and its gradient with respect to each input's features, those
+/// in the probabilities included. `aim` is shaped like [`Cnn::last_layer_gradients`] of one sample.
+fn mismatch(cnn: &Cnn, inputs: &[f32], label: u32, aim: &[f32]) -> (f32, Vec<f32>) {
+    let (h, k) = (cnn.shape().hidden, cnn.shape().classes);
+    let (features, mut errors) = (cnn.features(inputs), cnn.probabilities(inputs));
+    let probabilities = errors.clone();
+    let n = features.len() / h;
+    errors.chunks_exact_mut(k).filter_map(|row| row.get_mut(label as usize)).for_each(|e| *e -= 1.0);
+    let rows = || features.chunks_exact(h).zip(errors.chunks_exact(k));
+    let mut mean = vec![0f32; (h + 1) * k];
+    for (features, errors) in rows() {
+        for (f, out) in features.iter().chain(&[1.0]).zip(mean.chunks_exact_mut(k)) {
+            out.iter_mut().zip(errors).for_each(|(o, e)| *o += f * e / n as f32);
+        }
+    }
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let (long, wide) = (dot(aim, aim).sqrt().max(1e-12), dot(&mean, &mean).sqrt().max(1e-12));
+    let cos = dot(aim, &mean) / (long * wide);
+    // of 1 - cos with respect to one sample's share of the mean
+    let pull: Vec<f32> = aim
+        .iter()
+        .zip(&mean)
+        .map(|(a, m)| ((f64::from(*m) * cos / wide - f64::from(*a) / long) / wide / n as f64) as f32)
+        .collect();
+    let last = &cnn.parameters()[cnn.parameters().len() - (h + 1) * k..];
+    let mut out = Vec::with_capacity(n * h);
+    for ((features, errors), p) in rows().zip(probabilities.chunks_exact(k)) {
+        let mut of_errors = vec![0f32; k];
+        for (f, pull) in features.iter().chain(&[1.0]).zip(pull.chunks_exact(k)) {
+            of_errors.iter_mut().zip(pull).for_each(|(o, c)| *o += f * c);
+        }
+        let inner: f32 = of_errors.iter().zip(p).map(|(v, p)| v * p).sum();
+        let of_scores: Vec<f32> = of_errors.iter().zip(p).map(|(v, p)| p * (v - inner)).collect();
+        let both = pull.chunks_exact(k).zip(last.chunks_exact(k)).take(h);
+        out.extend(both.map(|(pull, w)| {
+            let direct: f32 = pull.iter().zip(errors).map(|(c, e)| c * e).sum();
+            direct + w.iter().zip(&of_scores).map(|(w, z)| w * z).sum::<f32>()
+        }));
+    }
+    ((1.0 - cos) as f32, out)
+}
+
+impl Attack for GradientMatching {
+    type Plan = Aim;
+
+    fn threat(&self) -> Threat {
+        Threat::content(Goal::Targeted, true, Knowledge::Surrogate)
+    }
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
+    }
+    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Aim> {
+        Aim::new("gradient-matching", &self.target_class, self.target_row, data, ctx)
+    }
+    fn usable(&self, plan: &Aim, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
+        Ok(plan.usable(batch))
+    }
+    fn craft(&self, plan: &Aim, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
+        let cnn = plan.surrogate.network()?;
+        let aim = cnn.last_layer_gradients(&plan.target, &[plan.wanted]);
+        let epsilon = self.epsilon as f32 / 255.0;
+        let (places, mut canvases) = surrogate::canvases(picked, &plan.surrogate);
+        let mut best: Option<(f32, Vec<Vec<f32>>)> = None;
+        for start in 0..self.restarts {
+            for (canvas, place) in canvases.iter_mut().zip(&places) {
+                let key = format!("gradient-matching/start-{start}");
+                let mut rng = ctx.rng_at(&key, picked.rows[*place]);
+                for (v, b) in canvas.now.iter_mut().zip(&canvas.base) {
+                    *v = b + epsilon * (2.0 * rng.unit() as f32 - 1.0);
+                }
+                canvas.project(epsilon);
+            }
+            surrogate::descend(&mut canvases, epsilon, self.steps, |seen| {
+                cnn.feature_input_gradient(seen, &mismatch(&cnn, seen, plan.wanted, &aim).1)
+            });
+            let loss = mismatch(&cnn, &surrogate::inputs(&canvases), plan.wanted, &aim).0;
+            if best.as_ref().is_none_or(|(least, _)| loss < *least) {
+                best = Some((loss, canvases.iter().map(|c| c.now.clone()).collect()));
+            }
+        }
+        if let Some((_, now)) = best {
+            canvases.iter_mut().zip(now).for_each(|(canvas, now)| canvas.now = now);
+        }
+        Ok(surrogate::edited(picked, &places, &canvases))
+    }
+    fn probe(&self, plan: &Aim, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
+        plan.probe(held_out)
+    }
+    fn describe(&self, plan: &Aim, ctx: &Ctx) -> Map<String, Value> {
+        plan.describe(ctx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surrogate::tests::network;
+
+    #[test]
+    fn the_gradient_is_that_of_the_mismatch() {
+        let cnn = network(1).network().unwrap();
+        let pictures: Vec<f32> = (0..64 * 3).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
+        let target: Vec<f32> = (0..64).map(|i| (i * 53 % 97) as f32 / 97.0).collect();
+        let aim = cnn.last_layer_gradients(&target, &[1]);
+        let weights = mismatch(&cnn, &pictures, 1, &aim).1;
+        let gradient = cnn.feature_input_gradient(&pictures, &weights);
+        // along the gradient the loss grows by its squared length
+        let length: f32 = gradient.iter().map(|d| d * d).sum();
+        let step = 2e-3 / length.sqrt();
+        let at = |sign: f32| {
+            let moved: Vec<f32> = pictures.iter().zip(&gradient).map(|(v, d)| v + sign * step * d).collect();
+            mismatch(&cnn, &moved, 1, &aim).0
+        };
+        let grown = (at(1.0) - at(-1.0)) / (2.0 * step);
+        assert!((grown - length).abs() < 0.05 * length, "{grown} {length}");
+        // the same direction matches wholly
+        let same = mismatch(&cnn, &target, 1, &aim).0;
+        assert!(same.abs() < 1e-4, "{same}");
+    }
+}
