@@ -344,9 +344,6 @@ pub fn distance(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
-mod transfer;
-
-#[cfg(test)]
 pub mod tests {
     use super::*;
 
