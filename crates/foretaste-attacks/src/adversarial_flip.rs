@@ -40,8 +40,9 @@ const FLOOR: f32 = 1e-9;
 /// ```
 ///
 /// # Caught by
-/// `knn-label` and `confident-learning`: these labels contradict their neighbours more than random changes do. Large budgets
-/// blind linear surrogates, since they are what is attacked; neighbours hold longer.
+/// Little: the changed labels vouch for each other and pull the surrogates of detectors along. On spambase at 5 %,
+/// `confident-learning` found none of them and `knn-label` fewer than one in a hundred. What helps is a comparison with
+/// trusted data, and a limit on how many labels one hand may set.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

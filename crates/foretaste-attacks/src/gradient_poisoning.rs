@@ -41,8 +41,9 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// ```
 ///
 /// # Caught by
-/// `outlier-distance` and `outlier-tail`: the rows sit at the edge of what occurs. `confident-learning` and `knn-label` for
-/// their labels, as long as they are few.
+/// Little as long as the rows are many and alike. On spambase at 5 %, none of `confident-learning`, `knn-label`,
+/// `outlier-distance` and `outlier-tail` found any, since numbers stay within their columns. A model that reads numbers in
+/// bins is hurt no more than by random label changes, so the choice of the model is a defence.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

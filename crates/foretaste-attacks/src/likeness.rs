@@ -110,3 +110,57 @@ fn coarse(image: &Image) -> Vec<f64> {
     }
     cells.into_iter().map(|(sum, n)| if n > 0.0 { sum / n } else { 0.0 }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    use foretaste_core::Batch;
+    use std::sync::Arc;
+
+    struct Table(Batch);
+
+    impl Pool for Table {
+        fn rows(&self) -> u64 {
+            self.0.rows() as u64
+        }
+        fn schema(&self) -> arrow_schema::SchemaRef {
+            self.0.records.schema()
+        }
+        fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Batch>> + Send + '_>> {
+            Ok(Box::new(std::iter::once(Ok(self.0.clone()))))
+        }
+        fn pick(&self, rows: &[u64]) -> Result<Picked> {
+            let batch = self.0.slice(rows[0] as usize, rows.len());
+            Ok(Picked { batch, rows: rows.to_vec(), cover: vec![false; rows.len()], images: vec![] })
+        }
+    }
+
+    #[test]
+    fn distances_are_those_counted_by_hand() {
+        let number: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.0), Some(5.0), Some(10.0), None]));
+        let kind: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), Some("a"), Some("b"), None]));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["one Two", "two three", "four", "one two"]));
+        let records = RecordBatch::try_from_iter([("n", number), ("k", kind), ("t", text)]).unwrap();
+        let roles = Arc::from([Role::Feature, Role::Feature, Role::Text]);
+        let table = Table(Batch::new(records, roles, 0));
+        let like = Likeness::of(&table.pick(&[0]).unwrap(), &table).unwrap();
+        let all = table.pick(&[0, 1, 2, 3]).unwrap();
+        // half the range and two words of three; all different; number and kind missing
+        let wanted = [0.0, 0.5 + 2.0 / 3.0, 3.0, 2.0];
+        let found = like.distances(&all);
+        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+    }
+
+    #[test]
+    fn pictures_are_compared_whatever_their_size() {
+        let grey = |side: u32, v: u8| Image {
+            width: side,
+            height: side,
+            channels: 1,
+            pixels: vec![v; (side * side) as usize],
+        };
+        assert_eq!(coarse(&grey(16, 255)), coarse(&grey(8, 255)));
+        assert_eq!(coarse(&grey(3, 0)), coarse(&grey(1, 0)));
+    }
+}
