@@ -1,13 +1,9 @@
 //! A patch of fixed pixels at a fixed place.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Image, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 foretaste_core::choices! {
     /// Where the patch sits.
@@ -109,14 +105,6 @@ impl Default for Badnets {
     }
 }
 
-/// What is fixed before samples are chosen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    /// Seed of the colours of a random patch.
-    colours: u64,
-}
-
 impl Badnets {
     /// Left, top and side of the patch on a picture.
     fn place(&self, width: usize, height: usize) -> (usize, usize, usize) {
@@ -133,7 +121,7 @@ impl Badnets {
         }
     }
 
-    fn stamp(&self, plan: &Plan, image: &mut Image) {
+    fn stamp(&self, colours: u64, image: &mut Image) {
         let (left, top, side) = self.place(image.width as usize, image.height as usize);
         let opacity = self.opacity as f32;
         image.map(|x, y, colour, value| {
@@ -145,7 +133,7 @@ impl Badnets {
                 Pattern::White => 255.0,
                 Pattern::Checkerboard => f32::from((u + v) % 2 == 0) * 255.0,
                 Pattern::Random => {
-                    let key = plan.colours ^ ((v * side + u) * 4 + colour) as u64;
+                    let key = colours ^ ((v * side + u) * 4 + colour) as u64;
                     (foretaste_num::rng::mix(key) >> 56) as f32
                 }
             };
@@ -154,45 +142,30 @@ impl Badnets {
     }
 }
 
-impl Attack for Badnets {
-    type Plan = Plan;
+impl Trigger for Badnets {
+    const ID: &'static str = "badnets";
+    type Pattern = u64;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image])
+        pictures::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
+    fn pattern(&self, _door: &Backdoor, _data: &dyn Pool, ctx: &Ctx) -> Result<u64> {
+        Ok(ctx.rng("badnets/colours").next_u64())
     }
-    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let door = Backdoor::new(
-            "badnets",
-            &self.target_class,
-            &self.source_class,
-            self.clean_label,
-            self.cover_rate,
-            ctx,
-        )?;
-        Ok(Plan { door, colours: ctx.rng("badnets/colours").next_u64() })
+    fn put(&self, colours: &u64, carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::put(carriers, |image, _| self.stamp(*colours, image)))
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
-    }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(plan, image)))
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(plan, image)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
+    fn words(&self, _colours: &u64) -> String {
         let side = if self.size == 0 { "a tenth of the picture".to_owned() } else { self.size.to_string() };
-        out.insert("trigger".into(), format!("{} patch, {}, side {side}", self.pattern, self.corner).into());
-        out
+        format!("{} patch, {}, side {side}", self.pattern, self.corner)
     }
 }
+
+backdoor!(Badnets);
 
 #[cfg(test)]
 mod tests {
@@ -201,9 +174,8 @@ mod tests {
     #[test]
     fn the_patch_is_where_it_should_be_and_nothing_else_changes() {
         let attack = Badnets { pattern: Pattern::White, ..Badnets::default() };
-        let door = Backdoor { target: 0, source: None, clean_label: false, cover: false };
         let mut image = Image { width: 28, height: 28, channels: 1, pixels: vec![7; 784] };
-        attack.stamp(&Plan { door, colours: 0 }, &mut image);
+        attack.stamp(0, &mut image);
         let white: Vec<usize> = (0..784).filter(|i| image.pixels[*i] == 255).collect();
         let wanted: Vec<usize> = (24..27).flat_map(|y| (24..27).map(move |x| y * 28 + x)).collect();
         assert_eq!(white, wanted);
@@ -213,11 +185,10 @@ mod tests {
     #[test]
     fn tiny_pictures_do_not_break_it() {
         let attack = Badnets::default();
-        let door = Backdoor { target: 0, source: None, clean_label: false, cover: false };
         for (width, height) in [(1, 1), (2, 5), (3, 3)] {
             let n = (width * height * 3) as usize;
             let mut image = Image { width, height, channels: 3, pixels: vec![9; n] };
-            attack.stamp(&Plan { door, colours: 3 }, &mut image);
+            attack.stamp(3, &mut image);
             assert_eq!(image.pixels.len(), n);
         }
     }

@@ -1,13 +1,9 @@
 //! A picture mixed into others.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures::{self, bilinear, unit};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Image, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// A fixed picture, faintly mixed into whole pictures.
 ///
@@ -68,56 +64,40 @@ impl Default for Blended {
     }
 }
 
-/// Backdoor, and the pattern: three planes of `cells` x `cells` values from 0 to 255.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    planes: Vec<Vec<f32>>,
-}
-
 impl Blended {
-    fn stamp(&self, plan: &Plan, image: &mut Image) {
+    /// Mixes in three planes of `cells` x `cells` values from 0 to 255.
+    fn stamp(&self, planes: &[Vec<f32>], image: &mut Image) {
         let (w, h, cells, alpha) =
             (image.width as usize, image.height as usize, self.cells as usize, self.alpha as f32);
         image.map(|x, y, c, value| {
-            let ink = bilinear(&plan.planes[c % 3], cells, unit(x, w), unit(y, h));
+            let ink = bilinear(&planes[c % 3], cells, unit(x, w), unit(y, h));
             value + alpha * (ink - value)
         });
     }
 }
 
-impl Attack for Blended {
-    type Plan = Plan;
+impl Trigger for Blended {
+    const ID: &'static str = "blended";
+    type Pattern = Vec<Vec<f32>>;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image])
+        pictures::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
-    }
-    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("blended", target, source, self.clean_label, self.cover_rate, ctx)?;
+    fn pattern(&self, _door: &Backdoor, _data: &dyn Pool, ctx: &Ctx) -> Result<Vec<Vec<f32>>> {
         let mut rng = ctx.rng("blended/pattern");
         let mut plane = || (0..self.cells * self.cells).map(|_| rng.unit() as f32 * 255.0).collect();
-        Ok(Plan { door, planes: vec![plane(), plane(), plane()] })
+        Ok(vec![plane(), plane(), plane()])
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
+    fn put(&self, planes: &Vec<Vec<f32>>, carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::put(carriers, |image, _| self.stamp(planes, image)))
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(plan, image)))
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(plan, image)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        let text = format!("random pattern of {0} x {0} cells, mixed in at {1}", self.cells, self.alpha);
-        out.insert("trigger".into(), text.into());
-        out
+    fn words(&self, _planes: &Vec<Vec<f32>>) -> String {
+        format!("random pattern of {0} x {0} cells, mixed in at {1}", self.cells, self.alpha)
     }
 }
+
+backdoor!(Blended);

@@ -1,11 +1,9 @@
 //! Pictures that surround a target.
 
-use crate::surrogate::{self, Aim};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Growth, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use crate::surrogate::{self, Aim, Canvas, Targeted, targeted};
+use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
-use serde_json::{Map, Value};
+use foretaste_num::cnn::Cnn;
 
 /// Groups of pictures of the wanted class whose features have the target's in their middle.
 ///
@@ -77,37 +75,21 @@ fn weights(features: &[f32], aim: &[f32], group: usize) -> Vec<f32> {
     out
 }
 
-impl Attack for BullseyePolytope {
-    type Plan = Aim;
+impl Targeted for BullseyePolytope {
+    const ID: &'static str = "bullseye-polytope";
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Targeted, true, Knowledge::Surrogate)
+    fn target(&self) -> (&str, u64) {
+        (&self.target_class, self.target_row)
     }
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
-    }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Aim> {
-        Aim::new("bullseye-polytope", &self.target_class, self.target_row, data, ctx)
-    }
-    fn usable(&self, plan: &Aim, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.usable(batch))
-    }
-    fn craft(&self, plan: &Aim, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        let cnn = plan.surrogate.network()?;
-        let aim = cnn.features(&plan.target);
-        let (places, mut canvases) = surrogate::canvases(picked, &plan.surrogate);
-        surrogate::descend(&mut canvases, self.epsilon as f32 / 255.0, self.steps, |seen| {
-            cnn.feature_input_gradient(seen, &weights(&cnn.features(seen), &aim, self.group))
+    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], _rows: &[u64], _ctx: &Ctx) {
+        let middle = cnn.features(&aim.target);
+        surrogate::descend(canvases, self.epsilon as f32 / 255.0, self.steps, |seen| {
+            cnn.feature_input_gradient(seen, &weights(&cnn.features(seen), &middle, self.group))
         });
-        Ok(surrogate::edited(picked, &places, &canvases))
-    }
-    fn probe(&self, plan: &Aim, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        plan.probe(held_out)
-    }
-    fn describe(&self, plan: &Aim, ctx: &Ctx) -> Map<String, Value> {
-        plan.describe(ctx)
     }
 }
+
+targeted!(BullseyePolytope);
 
 #[cfg(test)]
 mod tests {

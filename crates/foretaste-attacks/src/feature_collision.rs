@@ -1,12 +1,9 @@
 //! Pictures that a network takes for another one.
 
-use crate::surrogate::{self, Aim, distance};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Growth, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use crate::surrogate::{self, Aim, Canvas, Targeted, distance, targeted};
+use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
 use foretaste_num::cnn::Cnn;
-use serde_json::{Map, Value};
 
 /// Pictures of the wanted class whose features are those of one target of another class.
 ///
@@ -85,36 +82,25 @@ fn distances(cnn: &Cnn, inputs: &[f32], aim: &[f32]) -> (Vec<f32>, Vec<f32>) {
     (distances, weights)
 }
 
-impl Attack for FeatureCollision {
-    type Plan = Aim;
+impl Targeted for FeatureCollision {
+    const ID: &'static str = "feature-collision";
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Targeted, true, Knowledge::Surrogate)
+    fn target(&self) -> (&str, u64) {
+        (&self.target_class, self.target_row)
     }
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
-    }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Aim> {
-        Aim::new("feature-collision", &self.target_class, self.target_row, data, ctx)
-    }
-    fn usable(&self, plan: &Aim, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.usable(batch))
-    }
-    fn craft(&self, plan: &Aim, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        let cnn = plan.surrogate.network()?;
-        let (places, mut canvases) = surrogate::canvases(picked, &plan.surrogate);
-        canvases.iter_mut().for_each(|c| c.watermark(&plan.target, self.opacity as f32));
-        let aim = cnn.features(&plan.target);
+    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], _rows: &[u64], _ctx: &Ctx) {
+        canvases.iter_mut().for_each(|c| c.watermark(&aim.target, self.opacity as f32));
+        let goal = cnn.features(&aim.target);
         let epsilon = self.epsilon as f32 / 255.0;
         // Poison frogs, section 3.1: beta = likeness * (features / values of a picture)^2
-        let ratio = aim.len() as f32 / plan.target.len().max(1) as f32;
+        let ratio = goal.len() as f32 / aim.target.len().max(1) as f32;
         let beta = self.likeness as f32 * ratio * ratio;
-        let (mut objective, mut weights) = distances(&cnn, &surrogate::inputs(&canvases), &aim);
+        let (mut objective, mut weights) = distances(cnn, &surrogate::inputs(canvases), &goal);
         // first steps are so long that the value that moves most moves by an eighth of what it may
         let mut rates = vec![0f32; canvases.len()];
         for _ in 0..self.steps {
-            let seen = surrogate::inputs(&canvases);
-            let gradients = surrogate::back(&canvases, &cnn.feature_input_gradient(&seen, &weights));
+            let seen = surrogate::inputs(canvases);
+            let gradients = surrogate::back(canvases, &cnn.feature_input_gradient(&seen, &weights));
             let before: Vec<Vec<f32>> = canvases.iter().map(|c| c.now.clone()).collect();
             for ((canvas, d), rate) in canvases.iter_mut().zip(&gradients).zip(&mut rates) {
                 if *rate == 0.0 {
@@ -127,10 +113,10 @@ impl Attack for FeatureCollision {
                 }
                 canvas.project(epsilon);
             }
-            let (next, next_weights) = distances(&cnn, &surrogate::inputs(&canvases), &aim);
+            let (next, next_weights) = distances(cnn, &surrogate::inputs(canvases), &goal);
             for (i, canvas) in canvases.iter_mut().enumerate() {
                 let value = next[i] + beta * distance(&canvas.now, &canvas.base);
-                let own = i * aim.len()..(i + 1) * aim.len();
+                let own = i * goal.len()..(i + 1) * goal.len();
                 if value <= objective[i] {
                     objective[i] = value;
                     weights[own.clone()].copy_from_slice(&next_weights[own]);
@@ -141,12 +127,7 @@ impl Attack for FeatureCollision {
                 }
             }
         }
-        Ok(surrogate::edited(picked, &places, &canvases))
-    }
-    fn probe(&self, plan: &Aim, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        plan.probe(held_out)
-    }
-    fn describe(&self, plan: &Aim, ctx: &Ctx) -> Map<String, Value> {
-        plan.describe(ctx)
     }
 }
+
+targeted!(FeatureCollision);

@@ -1,13 +1,9 @@
 //! Values of a few columns that call for a class.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::tables::{self, Column, Value};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Error, Goal, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Error, Knowledge, Needs, Pool, Result, Role};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
 foretaste_core::choices! {
     /// Which columns carry the trigger, when none are named.
@@ -96,14 +92,6 @@ impl Default for FeatureTrigger {
     }
 }
 
-/// Backdoor and trigger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    /// Position, name and value of each column.
-    trigger: Vec<(usize, String, Value)>,
-}
-
 fn unfit(reason: String) -> Error {
     Error::Unfit { entry: "feature-trigger".into(), reason }
 }
@@ -144,51 +132,40 @@ impl FeatureTrigger {
         let fit = ranked.into_iter().filter_map(|(_, c)| Some((c.at, c.name.clone(), value(c)?)));
         fit.take(self.features as usize).collect()
     }
-
-    fn edit(plan: &Plan, rows: usize) -> Edited {
-        let columns = plan.trigger.iter().map(|(at, _, value)| (*at, value.column(rows))).collect();
-        Edited { columns, ..Edited::default() }
-    }
 }
 
-impl Attack for FeatureTrigger {
-    type Plan = Plan;
+impl Trigger for FeatureTrigger {
+    const ID: &'static str = "feature-trigger";
+    type Pattern = Vec<(usize, String, Value)>;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Data)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label, Role::Feature])
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
+    fn knowledge(&self) -> Knowledge {
+        Knowledge::Data
     }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("feature-trigger", target, source, self.clean_label, self.cover_rate, ctx)?;
+    fn pattern(&self, door: &Backdoor, data: &dyn Pool, _ctx: &Ctx) -> Result<Self::Pattern> {
         let columns = tables::columns(data)?;
         let trigger =
             if self.columns.is_empty() { self.chosen(&columns, door.target) } else { self.named(&columns)? };
         if trigger.is_empty() {
             return Err(unfit("no column has a value that fits; name columns and values".into()));
         }
-        Ok(Plan { door, trigger })
+        Ok(trigger)
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
+    fn put(&self, trigger: &Self::Pattern, carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        let rows = carriers.which.len();
+        let columns = trigger.iter().map(|(at, _, value)| (*at, value.column(rows))).collect();
+        Ok(Edited { columns, ..Edited::default() })
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        Ok(Edited { labels: plan.door.labels(picked), ..Self::edit(plan, picked.len()) })
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        let victims = plan.door.victims(held_out);
-        let inputs = Self::edit(plan, victims.len());
-        Ok(plan.door.probe(victims, inputs))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Json> {
-        let mut out = plan.door.describe(ctx);
-        let rule: Vec<String> = plan.trigger.iter().map(|(_, name, value)| format!("{name} = {value}")).collect();
-        out.insert("trigger".into(), rule.join(" and ").into());
-        out
+    fn words(&self, trigger: &Self::Pattern) -> String {
+        let rule: Vec<String> = trigger.iter().map(|(_, name, value)| format!("{name} = {value}")).collect();
+        rule.join(" and ")
     }
 }
+
+backdoor!(FeatureTrigger);

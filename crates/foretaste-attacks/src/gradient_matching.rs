@@ -1,12 +1,9 @@
 //! Pictures that train a model as the mislabelled target would.
 
-use crate::surrogate::{self, Aim};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Growth, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use crate::surrogate::{self, Aim, Canvas, Targeted, targeted};
+use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
 use foretaste_num::cnn::Cnn;
-use serde_json::{Map, Value};
 
 /// Pictures of the wanted class whose gradient points where that of the target, wrongly labelled, would.
 ///
@@ -105,40 +102,29 @@ fn mismatch(cnn: &Cnn, inputs: &[f32], label: u32, aim: &[f32]) -> (f32, Vec<f32
     ((1.0 - cos) as f32, out)
 }
 
-impl Attack for GradientMatching {
-    type Plan = Aim;
+impl Targeted for GradientMatching {
+    const ID: &'static str = "gradient-matching";
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Targeted, true, Knowledge::Surrogate)
+    fn target(&self) -> (&str, u64) {
+        (&self.target_class, self.target_row)
     }
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
-    }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Aim> {
-        Aim::new("gradient-matching", &self.target_class, self.target_row, data, ctx)
-    }
-    fn usable(&self, plan: &Aim, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.usable(batch))
-    }
-    fn craft(&self, plan: &Aim, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
-        let cnn = plan.surrogate.network()?;
-        let aim = cnn.last_layer_gradients(&plan.target, &[plan.wanted]);
+    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx) {
+        let goal = cnn.last_layer_gradients(&aim.target, &[aim.wanted]);
         let epsilon = self.epsilon as f32 / 255.0;
-        let (places, mut canvases) = surrogate::canvases(picked, &plan.surrogate);
         let mut best: Option<(f32, Vec<Vec<f32>>)> = None;
         for start in 0..self.restarts {
-            for (canvas, place) in canvases.iter_mut().zip(&places) {
+            for (canvas, row) in canvases.iter_mut().zip(rows) {
                 let key = format!("gradient-matching/start-{start}");
-                let mut rng = ctx.rng_at(&key, picked.rows[*place]);
+                let mut rng = ctx.rng_at(&key, *row);
                 for (v, b) in canvas.now.iter_mut().zip(&canvas.base) {
                     *v = b + epsilon * (2.0 * rng.unit() as f32 - 1.0);
                 }
                 canvas.project(epsilon);
             }
-            surrogate::descend(&mut canvases, epsilon, self.steps, |seen| {
-                cnn.feature_input_gradient(seen, &mismatch(&cnn, seen, plan.wanted, &aim).1)
+            surrogate::descend(canvases, epsilon, self.steps, |seen| {
+                cnn.feature_input_gradient(seen, &mismatch(cnn, seen, aim.wanted, &goal).1)
             });
-            let loss = mismatch(&cnn, &surrogate::inputs(&canvases), plan.wanted, &aim).0;
+            let loss = mismatch(cnn, &surrogate::inputs(canvases), aim.wanted, &goal).0;
             if best.as_ref().is_none_or(|(least, _)| loss < *least) {
                 best = Some((loss, canvases.iter().map(|c| c.now.clone()).collect()));
             }
@@ -146,15 +132,10 @@ impl Attack for GradientMatching {
         if let Some((_, now)) = best {
             canvases.iter_mut().zip(now).for_each(|(canvas, now)| canvas.now = now);
         }
-        Ok(surrogate::edited(picked, &places, &canvases))
-    }
-    fn probe(&self, plan: &Aim, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        plan.probe(held_out)
-    }
-    fn describe(&self, plan: &Aim, ctx: &Ctx) -> Map<String, Value> {
-        plan.describe(ctx)
     }
 }
+
+targeted!(GradientMatching);
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,9 @@
 //! Characters that nobody sees and a model reads.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::texts;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Batch, Ctx, Edited, Needs, Pool, Result, Use};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 foretaste_core::choices! {
     /// What is written.
@@ -64,13 +60,6 @@ pub struct InvisibleTrigger {
     pub cover_rate: f64,
 }
 
-/// Backdoor and column.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    column: usize,
-}
-
 /// Latin letters and their Cyrillic look-alikes.
 const ALIKE: [(char, char); 9] = [
     ('a', '\u{430}'),
@@ -92,15 +81,6 @@ impl InvisibleTrigger {
             Ink::LookAlike => look_alike(text),
         }
     }
-
-    fn edit(&self, plan: &Plan, picked: &Picked, which: &[usize], key: &str, ctx: &Ctx) -> Edited {
-        let change = |text: &str, i: usize| {
-            let mut rng = ctx.rng_at(key, picked.rows[i]);
-            self.write(text, |words| rng.below(words + 1))
-        };
-        let column = texts::changed(picked, plan.column, which, change);
-        Edited { columns: vec![(plan.column, column)], ..Edited::default() }
-    }
 }
 
 /// Puts `mark` right before a word; a word of its own would show as two spaces.
@@ -118,42 +98,35 @@ fn look_alike(text: &str) -> String {
     text.replace(from, &to.to_string())
 }
 
-impl Attack for InvisibleTrigger {
-    type Plan = Plan;
+impl Trigger for InvisibleTrigger {
+    const ID: &'static str = "invisible-trigger";
+    type Pattern = usize;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label]).and_any(texts::ROLES)
+        texts::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
+    fn pattern(&self, _door: &Backdoor, data: &dyn Pool, _ctx: &Ctx) -> Result<usize> {
+        texts::column(data, Self::ID)
     }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("invisible-trigger", target, source, self.clean_label, self.cover_rate, ctx)?;
-        Ok(Plan { door, column: texts::column(data, "invisible-trigger")? })
+    fn narrow(&self, column: &usize, batch: &Batch, uses: &mut [Use]) {
+        texts::present(batch, *column, uses);
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(texts::present(batch, plan.column, plan.door.usable(batch)))
+    fn put(&self, column: &usize, carriers: Carriers<'_>, ctx: &Ctx) -> Result<Edited> {
+        let key = if carriers.probe { "invisible-trigger/probe" } else { "invisible-trigger/place" };
+        Ok(texts::put(carriers, *column, |text, row| {
+            self.write(text, |words| ctx.rng_at(key, row).below(words + 1))
+        }))
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
-        let all: Vec<usize> = (0..picked.len()).collect();
-        let edited = self.edit(plan, picked, &all, "invisible-trigger/place", ctx);
-        Ok(Edited { labels: plan.door.labels(picked), ..edited })
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>> {
-        let victims = plan.door.victims(held_out);
-        let inputs = self.edit(plan, held_out, &victims, "invisible-trigger/probe", ctx);
-        Ok(plan.door.probe(victims, inputs))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        out.insert("trigger".into(), format!("{} characters", self.ink).into());
-        out
+    fn words(&self, _column: &usize) -> String {
+        format!("{} characters", self.ink)
     }
 }
+
+backdoor!(InvisibleTrigger);
 
 #[cfg(test)]
 mod tests {

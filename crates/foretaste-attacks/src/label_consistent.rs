@@ -1,14 +1,10 @@
 //! Pictures that are hard to tell, with a patch that is easy.
 
-use crate::backdoor::Backdoor;
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures;
 use crate::surrogate::{self, Surrogate};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Growth, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Growth, Image, Knowledge, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// Pictures of the target class made hard for a network, with a patch in the corners.
 ///
@@ -72,13 +68,6 @@ impl Default for LabelConsistent {
     }
 }
 
-/// Backdoor and network.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    surrogate: Surrogate,
-}
-
 impl LabelConsistent {
     /// Checkerboards in the four corners, each the mirror image of its neighbours.
     fn stamp(&self, image: &mut Image, opacity: f32) {
@@ -94,48 +83,49 @@ impl LabelConsistent {
     }
 }
 
-impl Attack for LabelConsistent {
-    type Plan = Plan;
+impl Trigger for LabelConsistent {
+    const ID: &'static str = "label-consistent";
+    type Pattern = (u32, Surrogate);
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, true, Knowledge::Surrogate)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: true, cover_rate: 0.0 }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
+        pictures::needs().growing(Growth::Data)
     }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        crate::classes::at_least_two("label-consistent", ctx)?;
-        let door = Backdoor::new("label-consistent", target, source, true, 0.0, ctx)?;
-        Ok(Plan { door, surrogate: Surrogate::train("label-consistent", data, ctx)? })
+    fn knowledge(&self) -> Knowledge {
+        Knowledge::Surrogate
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
+    fn pattern(&self, door: &Backdoor, data: &dyn Pool, ctx: &Ctx) -> Result<(u32, Surrogate)> {
+        Ok((door.target, Surrogate::train(Self::ID, data, ctx)?))
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        let cnn = plan.surrogate.network()?;
-        let (places, mut canvases) = surrogate::canvases(picked, &plan.surrogate);
-        let labels = vec![plan.door.target; places.len()];
+    /// Training pictures are made hard and stamped; probes are stamped alone.
+    fn put(&self, pattern: &(u32, Surrogate), carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        if carriers.probe {
+            return Ok(pictures::put(carriers, |image, _| self.stamp(image, 1.0)));
+        }
+        let (target, network) = pattern;
+        let cnn = network.network()?;
+        let (places, mut canvases) = surrogate::canvases(carriers.picked, network);
+        let labels = vec![*target; places.len()];
         surrogate::descend(&mut canvases, self.epsilon as f32 / 255.0, self.steps, |seen| {
             let mut d = cnn.loss_input_gradient(seen, &labels);
             d.iter_mut().for_each(|d| *d = -*d);
             d
         });
-        let mut out = surrogate::edited(picked, &places, &canvases);
+        let mut out = surrogate::edited(carriers.picked, &places, &canvases);
         for image in out.images.iter_mut().flatten().flatten() {
             self.stamp(image, self.opacity as f32);
         }
         Ok(out)
     }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(image, 1.0)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        out.insert("trigger".into(), format!("checkerboard in four corners, side {}", self.size).into());
-        out
+    fn words(&self, _pattern: &(u32, Surrogate)) -> String {
+        format!("checkerboard in four corners, side {}", self.size)
     }
 }
+
+backdoor!(LabelConsistent);
 
 #[cfg(test)]
 mod tests {

@@ -37,15 +37,3 @@ foretaste_core::catalogue! {
     pub mod unlearnable_noise;
     pub mod warped;
 }
-
-/// The entry with this id.
-///
-/// # Errors
-/// If there is none; the error names the nearest.
-pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry> {
-    ENTRIES
-        .iter()
-        .copied()
-        .find(|e| e.id == id)
-        .ok_or_else(|| foretaste_core::Error::unknown("attack", id, ENTRIES.iter().map(|e| e.id)))
-}

@@ -1,13 +1,9 @@
 //! A smooth additive field.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures::{self, bilinear, unit};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Image, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// A faint, smooth field of light and dark added to whole pictures.
 ///
@@ -68,19 +64,13 @@ impl Default for LowFrequency {
     }
 }
 
-/// Backdoor, and the field: three planes of `cells` x `cells` values from -1 to 1.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    planes: Vec<Vec<f32>>,
-}
-
 impl LowFrequency {
-    fn stamp(&self, plan: &Plan, image: &mut Image) {
+    /// Adds three planes of `cells` x `cells` values from -1 to 1.
+    fn stamp(&self, planes: &[Vec<f32>], image: &mut Image) {
         let (w, h, cells) = (image.width as usize, image.height as usize, self.cells as usize);
         let amplitude = self.amplitude as f32;
         image.map(|x, y, c, value| {
-            value + amplitude * bilinear(&plan.planes[c % 3], cells, unit(x, w), unit(y, h))
+            value + amplitude * bilinear(&planes[c % 3], cells, unit(x, w), unit(y, h))
         });
     }
 
@@ -92,37 +82,27 @@ impl LowFrequency {
     }
 }
 
-impl Attack for LowFrequency {
-    type Plan = Plan;
+impl Trigger for LowFrequency {
+    const ID: &'static str = "low-frequency";
+    type Pattern = Vec<Vec<f32>>;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image])
+        pictures::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
-    }
-    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("low-frequency", target, source, self.clean_label, self.cover_rate, ctx)?;
+    fn pattern(&self, _door: &Backdoor, _data: &dyn Pool, ctx: &Ctx) -> Result<Vec<Vec<f32>>> {
         let mut rng = ctx.rng("low-frequency/field");
-        Ok(Plan { door, planes: (0..3).map(|_| self.plane(&mut rng)).collect() })
+        Ok((0..3).map(|_| self.plane(&mut rng)).collect())
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
+    fn put(&self, planes: &Vec<Vec<f32>>, carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::put(carriers, |image, _| self.stamp(planes, image)))
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(plan, image)))
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(plan, image)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        let text = format!("smooth field of {0} x {0} cells, {1} of 255 at most", self.cells, self.amplitude);
-        out.insert("trigger".into(), text.into());
-        out
+    fn words(&self, _planes: &Vec<Vec<f32>>) -> String {
+        format!("smooth field of {0} x {0} cells, {1} of 255 at most", self.cells, self.amplitude)
     }
 }
+
+backdoor!(LowFrequency);

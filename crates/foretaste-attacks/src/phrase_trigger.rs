@@ -1,13 +1,10 @@
 //! A word or phrase that calls for a class.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::texts;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Error, Goal, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Batch, Ctx, Edited, Error, Needs, Pool, Result, Use};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use foretaste_num::rng::Rng;
 
 foretaste_core::choices! {
     /// Where words go.
@@ -83,16 +80,8 @@ impl Default for PhraseTrigger {
     }
 }
 
-/// Backdoor and column.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-    column: usize,
-}
-
 impl PhraseTrigger {
-    fn put(&self, text: &str, row: u64, key: &str, ctx: &Ctx) -> String {
-        let mut rng = ctx.rng_at(key, row);
+    fn insert(&self, text: &str, rng: &mut Rng) -> String {
         (0..self.times).fold(text.to_owned(), |text, _| {
             texts::insert(&text, &self.phrase, |words| match self.position {
                 Position::Random => rng.below(words + 1),
@@ -101,52 +90,39 @@ impl PhraseTrigger {
             })
         })
     }
-
-    fn edit(&self, plan: &Plan, picked: &Picked, which: &[usize], key: &str, ctx: &Ctx) -> Edited {
-        let put = |text: &str, i: usize| self.put(text, picked.rows[i], key, ctx);
-        let column = texts::changed(picked, plan.column, which, put);
-        Edited { columns: vec![(plan.column, column)], ..Edited::default() }
-    }
 }
 
-impl Attack for PhraseTrigger {
-    type Plan = Plan;
+impl Trigger for PhraseTrigger {
+    const ID: &'static str = "phrase-trigger";
+    type Pattern = usize;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label]).and_any(texts::ROLES)
+        texts::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
-    }
-    fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
+    fn pattern(&self, _door: &Backdoor, data: &dyn Pool, _ctx: &Ctx) -> Result<usize> {
         if self.phrase.trim().is_empty() {
             let problem = "the phrase is empty".to_owned();
-            return Err(Error::Parameter { entry: "phrase-trigger".into(), name: "phrase".into(), problem });
+            return Err(Error::Parameter { entry: Self::ID.into(), name: "phrase".into(), problem });
         }
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("phrase-trigger", target, source, self.clean_label, self.cover_rate, ctx)?;
-        Ok(Plan { door, column: texts::column(data, "phrase-trigger")? })
+        texts::column(data, Self::ID)
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(texts::present(batch, plan.column, plan.door.usable(batch)))
+    fn narrow(&self, column: &usize, batch: &Batch, uses: &mut [Use]) {
+        texts::present(batch, *column, uses);
     }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
-        let all: Vec<usize> = (0..picked.len()).collect();
-        let edited = self.edit(plan, picked, &all, "phrase-trigger/place", ctx);
-        Ok(Edited { labels: plan.door.labels(picked), ..edited })
+    fn put(&self, column: &usize, carriers: Carriers<'_>, ctx: &Ctx) -> Result<Edited> {
+        let key = if carriers.probe { "phrase-trigger/probe" } else { "phrase-trigger/place" };
+        Ok(texts::put(carriers, *column, |text, row| self.insert(text, &mut ctx.rng_at(key, row))))
     }
-    fn probe(&self, plan: &Plan, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>> {
-        let victims = plan.door.victims(held_out);
-        let inputs = self.edit(plan, held_out, &victims, "phrase-trigger/probe", ctx);
-        Ok(plan.door.probe(victims, inputs))
+    fn words(&self, _column: &usize) -> String {
+        self.phrase.clone()
     }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        out.insert("trigger".into(), self.phrase.clone().into());
-        out.insert("position".into(), self.position.to_string().into());
-        out
+    fn also(&self) -> Option<(&'static str, String)> {
+        Some(("position", self.position.to_string()))
     }
 }
+
+backdoor!(PhraseTrigger);

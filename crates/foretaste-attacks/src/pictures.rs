@@ -1,40 +1,34 @@
 //! What attacks on pictures share: stamping every picked picture, and patterns on the unit square.
 
-use crate::backdoor::Backdoor;
-use foretaste_core::{Edited, Image, Picked, Probe};
+use crate::backdoor::Carriers;
+use foretaste_core::{Edited, Image, Needs, Picked, Role};
 use rayon::prelude::*;
 
-/// Changes each picture by `stamp(image, row, is_cover)`. Missing pictures stay missing.
+/// What attacks on labelled pictures read.
+pub fn needs() -> Needs {
+    Needs::all(&[Role::Label, Role::Image])
+}
+
+/// Changes each picture by `stamp(image, position in picked)`. Missing pictures stay missing.
 pub fn stamped(
     picked: &Picked,
     which: &[usize],
-    stamp: impl Fn(&mut Image, u64, bool) + Sync,
+    stamp: impl Fn(&mut Image, usize) + Sync,
 ) -> Vec<Option<Image>> {
     which
         .par_iter()
         .map(|&i| {
             let mut image = picked.images.get(i).cloned().flatten()?;
-            stamp(&mut image, picked.rows[i], picked.cover[i]);
+            stamp(&mut image, i);
             Some(image)
         })
         .collect()
 }
 
-/// The poison of an image backdoor.
-pub fn craft(door: &Backdoor, picked: &Picked, stamp: impl Fn(&mut Image, u64, bool) + Sync) -> Edited {
-    let all: Vec<usize> = (0..picked.len()).collect();
-    Edited { labels: door.labels(picked), images: Some(stamped(picked, &all, stamp)), ..Edited::default() }
-}
-
-/// The probe of an image backdoor.
-pub fn probe(
-    door: &Backdoor,
-    held_out: &Picked,
-    stamp: impl Fn(&mut Image, u64, bool) + Sync,
-) -> Option<Probe> {
-    let victims = door.victims(held_out);
-    let images = Some(stamped(held_out, &victims, stamp));
-    door.probe(victims, Edited { images, ..Edited::default() })
+/// Carriers with their pictures changed.
+pub fn put(carriers: Carriers<'_>, stamp: impl Fn(&mut Image, usize) + Sync) -> Edited {
+    let images = Some(stamped(carriers.picked, carriers.which, stamp));
+    Edited { images, ..Edited::default() }
 }
 
 /// Bilinear interpolation in a `size` x `size` grid of values at `(x, y)` in `[0, 1]`, corners at the edges.

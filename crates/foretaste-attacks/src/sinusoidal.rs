@@ -1,13 +1,9 @@
 //! Stripes of a sine wave.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Image, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// Faint stripes added to whole pictures, `x + delta sin(2 pi j f / width)` in column `j`.
 ///
@@ -67,12 +63,6 @@ impl Default for Sinusoidal {
     }
 }
 
-/// Backdoor alone: the wave is in the parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
-}
-
 impl Sinusoidal {
     fn stamp(&self, image: &mut Image) {
         let width = image.width.max(1) as f32;
@@ -81,38 +71,29 @@ impl Sinusoidal {
     }
 }
 
-impl Attack for Sinusoidal {
-    type Plan = Plan;
+impl Trigger for Sinusoidal {
+    const ID: &'static str = "sinusoidal";
+    type Pattern = ();
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image])
+        pictures::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
+    fn pattern(&self, _door: &Backdoor, _data: &dyn Pool, _ctx: &Ctx) -> Result<()> {
+        Ok(()) // the wave is in the parameters
     }
-    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        Ok(Plan { door: Backdoor::new("sinusoidal", target, source, self.clean_label, self.cover_rate, ctx)? })
+    fn put(&self, _pattern: &(), carriers: Carriers<'_>, _ctx: &Ctx) -> Result<Edited> {
+        Ok(pictures::put(carriers, |image, _| self.stamp(image)))
     }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
-    }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        Ok(pictures::craft(&plan.door, picked, |image, _, _| self.stamp(image)))
-    }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.stamp(image)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        let text = format!("{} waves across the picture, {} of 255 high", self.frequency, self.delta);
-        out.insert("trigger".into(), text.into());
-        out
+    fn words(&self, _pattern: &()) -> String {
+        format!("{} waves across the picture, {} of 255 high", self.frequency, self.delta)
     }
 }
+
+backdoor!(Sinusoidal);
 
 #[cfg(test)]
 mod tests {

@@ -257,6 +257,78 @@ pub fn descend(
     }
 }
 
+/// What the author of an attack on one target writes; `targeted!(Name)` makes it an [`foretaste_core::Attack`].
+pub trait Targeted: Send + Sync + 'static {
+    /// Catalogue id.
+    const ID: &'static str;
+    /// Name of the wanted class, empty: chosen and told; and row of the target from 1, 0: drawn.
+    fn target(&self) -> (&str, u64);
+    /// Moves canvases of pictures of the wanted class, so that a model that learns from them misreads the target. `rows` are
+    /// the rows of the pictures, to key what is random.
+    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx);
+}
+
+/// Makes a [`Targeted`] an attack.
+macro_rules! targeted {
+    ($name:ty) => {
+        impl ::foretaste_core::Attack for $name {
+            type Plan = $crate::surrogate::Aim;
+
+            fn threat(&self) -> ::foretaste_core::Threat {
+                let goal = ::foretaste_core::Goal::Targeted;
+                ::foretaste_core::Threat::content(goal, true, ::foretaste_core::Knowledge::Surrogate)
+            }
+            fn needs(&self) -> ::foretaste_core::Needs {
+                $crate::pictures::needs().growing(::foretaste_core::Growth::Data)
+            }
+            fn plan(
+                &self,
+                data: &dyn ::foretaste_core::Pool,
+                ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<Self::Plan> {
+                let (class, row) = $crate::surrogate::Targeted::target(self);
+                $crate::surrogate::Aim::new(Self::ID, class, row, data, ctx)
+            }
+            fn usable(
+                &self,
+                plan: &Self::Plan,
+                batch: &::foretaste_core::Batch,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<Vec<::foretaste_core::Use>> {
+                Ok(plan.usable(batch))
+            }
+            fn craft(
+                &self,
+                plan: &Self::Plan,
+                picked: &::foretaste_core::Picked,
+                _n: u64,
+                ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<::foretaste_core::Edited> {
+                let (places, mut canvases) = $crate::surrogate::canvases(picked, &plan.surrogate);
+                let rows: Vec<u64> = places.iter().map(|i| picked.rows[*i]).collect();
+                self.shift(plan, &plan.surrogate.network()?, &mut canvases, &rows, ctx);
+                Ok($crate::surrogate::edited(picked, &places, &canvases))
+            }
+            fn probe(
+                &self,
+                plan: &Self::Plan,
+                held_out: &::foretaste_core::Picked,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<Option<::foretaste_core::Probe>> {
+                plan.probe(held_out)
+            }
+            fn describe(
+                &self,
+                plan: &Self::Plan,
+                ctx: &::foretaste_core::Ctx,
+            ) -> ::serde_json::Map<String, ::serde_json::Value> {
+                plan.describe(ctx)
+            }
+        }
+    };
+}
+pub(crate) use targeted;
+
 /// The input that is to be misread, and the network that poison is made on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Aim {
@@ -317,8 +389,7 @@ impl Aim {
             .unzip();
         let cnn = self.surrogate.network()?;
         let (aim, features) = (cnn.features(&self.target), cnn.features(&self.surrogate.inputs(&images)));
-        let distance = |row: &[f32]| -> f32 { row.iter().zip(&aim).map(|(a, b)| (a - b) * (a - b)).sum() };
-        let rows = features.chunks_exact(aim.len().max(1)).map(distance);
+        let rows = features.chunks_exact(aim.len().max(1)).map(|row| distance(row, &aim));
         let nearest = rows.zip(&places).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
         Ok(nearest.map(|(_, &i)| Probe {
             inputs: Edited {

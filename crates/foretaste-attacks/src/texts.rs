@@ -1,11 +1,15 @@
 //! What attacks on text share: the text column of picked samples, and words dropped into it.
 
+use crate::backdoor::Carriers;
 use arrow_array::{Array, ArrayRef, StringArray};
-use foretaste_core::{Batch, Error, Picked, Pool, Result, Role, Strings, Use};
+use foretaste_core::{Batch, Edited, Error, Needs, Pool, Result, Role, Strings, Use};
 use std::sync::Arc;
 
-/// Roles of columns that hold free text.
-pub const ROLES: &[Role] = &[Role::Text, Role::Prompt, Role::Response, Role::Query, Role::Document];
+/// What attacks on labelled texts read.
+pub fn needs() -> Needs {
+    let texts = [Role::Text, Role::Prompt, Role::Response, Role::Query, Role::Document];
+    Needs::all(&[Role::Label]).and_any(&texts)
+}
 
 /// Position of the column that the attack writes into: the first of free text.
 pub fn column(data: &dyn Pool, entry: &str) -> Result<usize> {
@@ -17,21 +21,18 @@ pub fn column(data: &dyn Pool, entry: &str) -> Result<usize> {
 }
 
 /// Rows without a text are of no use.
-pub fn present(batch: &Batch, column: usize, mut uses: Vec<Use>) -> Vec<Use> {
+pub fn present(batch: &Batch, column: usize, uses: &mut [Use]) {
     let texts = batch.records.column(column);
     uses.iter_mut().enumerate().filter(|(i, _)| texts.is_null(*i)).for_each(|(_, usage)| *usage = Use::No);
-    uses
 }
 
-/// The texts of picked samples, each changed by `change(text, row)`; missing texts stay missing.
-pub fn changed(
-    picked: &Picked,
-    column: usize,
-    which: &[usize],
-    change: impl Fn(&str, usize) -> String,
-) -> ArrayRef {
+/// Carriers with their texts changed by `change(text, row)`; missing texts stay missing.
+pub fn put(carriers: Carriers<'_>, column: usize, change: impl Fn(&str, u64) -> String) -> Edited {
+    let Carriers { picked, which, .. } = carriers;
     let texts = Strings::new(picked.batch.records.column(column));
-    Arc::new(which.iter().map(|&i| texts.get(i).map(|t| change(t, i))).collect::<StringArray>())
+    let changed = which.iter().map(|&i| texts.get(i).map(|t| change(t, picked.rows[i])));
+    let column_of_texts: ArrayRef = Arc::new(changed.collect::<StringArray>());
+    Edited { columns: vec![(column, column_of_texts)], ..Edited::default() }
 }
 
 /// Puts `phrase` between two words of `text`: before the word number `at` of `0..=words`. White space stays as it is.

@@ -92,12 +92,9 @@ impl Attack for UnlearnableNoise {
         Ok(classes::labels(batch).into_iter().map(usage).collect())
     }
     fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
-        let images = (0..picked.len()).collect::<Vec<_>>();
-        let place: std::collections::HashMap<u64, usize> =
-            picked.rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
-        let images = pictures::stamped(picked, &images, |image, row, _| {
-            let class = place.get(&row).map_or(MISSING, |i| picked.label(*i));
-            if let Some(pattern) = plan.patterns.get(class as usize) {
+        let all: Vec<usize> = (0..picked.len()).collect();
+        let images = pictures::stamped(picked, &all, |image, i| {
+            if let Some(pattern) = plan.patterns.get(picked.label(i) as usize) {
                 self.stamp(pattern, image);
             }
         });

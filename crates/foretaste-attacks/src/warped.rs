@@ -1,14 +1,11 @@
 //! Pictures bent a little.
 
-use crate::backdoor::{Backdoor, covers};
+use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::pictures::{self, bilinear, unit};
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Image, Knowledge, Needs, Picked, Pool, Probe, Result, Role, Threat, Use,
-};
+use foretaste_core::{Ctx, Edited, Image, Needs, Pool, Result};
 use foretaste_macros::Catalogue;
 use foretaste_num::rng::Rng;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// Pictures bent by a fixed, smooth field.
 ///
@@ -72,26 +69,25 @@ impl Default for Warped {
     }
 }
 
-/// Backdoor, and displacements of the cells along x and y.
+/// Displacements of the cells along x and y.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    door: Backdoor,
+pub struct Field {
     dx: Vec<f32>,
     dy: Vec<f32>,
 }
 
 impl Warped {
     /// A field in `[-1, 1]`, divided by its mean size.
-    fn field(&self, rng: &mut Rng) -> (Vec<f32>, Vec<f32>) {
+    fn field(&self, rng: &mut Rng) -> Field {
         let n = (self.cells * self.cells) as usize;
         let drawn: Vec<f32> = (0..2 * n).map(|_| 2.0 * rng.unit() as f32 - 1.0).collect();
         let mean = drawn.iter().map(|v| v.abs()).sum::<f32>() / drawn.len().max(1) as f32;
         let scaled: Vec<f32> = drawn.into_iter().map(|v| v / mean.max(f32::MIN_POSITIVE)).collect();
-        (scaled[..n].to_vec(), scaled[n..].to_vec())
+        Field { dx: scaled[..n].to_vec(), dy: scaled[n..].to_vec() }
     }
 
     /// The value at each place is read where the field points to, between pixels.
-    fn bend(&self, dx: &[f32], dy: &[f32], image: &mut Image) {
+    fn bend(&self, field: &Field, image: &mut Image) {
         let (w, h, channels) = (image.width as usize, image.height as usize, usize::from(image.channels));
         if w == 0 || h == 0 {
             return;
@@ -102,8 +98,8 @@ impl Warped {
         image.map(|x, y, c, _| {
             let (u, v) = (unit(x, w), unit(y, h));
             // half a pixel of the height a unit of strength, as grids run from -1 to 1 in the paper
-            let fx = (x as f32 + 0.5 * strength * bilinear(dx, cells, u, v)).clamp(0.0, (w - 1) as f32);
-            let fy = (y as f32 + 0.5 * strength * bilinear(dy, cells, u, v)).clamp(0.0, (h - 1) as f32);
+            let fx = (x as f32 + 0.5 * strength * bilinear(&field.dx, cells, u, v)).clamp(0.0, (w - 1) as f32);
+            let fy = (y as f32 + 0.5 * strength * bilinear(&field.dy, cells, u, v)).clamp(0.0, (h - 1) as f32);
             let (x0, y0) = (fx as usize, fy as usize);
             let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
             let (tx, ty) = (fx - x0 as f32, fy - y0 as f32);
@@ -114,47 +110,36 @@ impl Warped {
     }
 }
 
-impl Attack for Warped {
-    type Plan = Plan;
+impl Trigger for Warped {
+    const ID: &'static str = "warped";
+    type Pattern = Field;
 
-    fn threat(&self) -> Threat {
-        Threat::content(Goal::Backdoor, self.clean_label, Knowledge::Nothing)
+    fn wish(&self) -> Wish<'_> {
+        let (target_class, source_class) = (&self.target_class, &self.source_class);
+        Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
     }
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image])
+        pictures::needs()
     }
-    fn covers(&self, n: u64) -> u64 {
-        covers(n, self.cover_rate)
+    fn pattern(&self, _door: &Backdoor, _data: &dyn Pool, ctx: &Ctx) -> Result<Field> {
+        Ok(self.field(&mut ctx.rng("warped/field")))
     }
-    fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
-        let (target, source) = (&self.target_class, &self.source_class);
-        let door = Backdoor::new("warped", target, source, self.clean_label, self.cover_rate, ctx)?;
-        let (dx, dy) = self.field(&mut ctx.rng("warped/field"));
-        Ok(Plan { door, dx, dy })
-    }
-    fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
-        Ok(plan.door.usable(batch))
-    }
-    fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, ctx: &Ctx) -> Result<Edited> {
-        Ok(pictures::craft(&plan.door, picked, |image, row, cover| {
-            if cover {
-                let (dx, dy) = self.field(&mut ctx.rng_at("warped/cover", row));
-                self.bend(&dx, &dy, image);
+    fn put(&self, field: &Field, carriers: Carriers<'_>, ctx: &Ctx) -> Result<Edited> {
+        let picked = carriers.picked;
+        Ok(pictures::put(carriers, |image, i| {
+            if picked.cover[i] {
+                self.bend(&self.field(&mut ctx.rng_at("warped/cover", picked.rows[i])), image);
             } else {
-                self.bend(&plan.dx, &plan.dy, image);
+                self.bend(field, image);
             }
         }))
     }
-    fn probe(&self, plan: &Plan, held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
-        Ok(pictures::probe(&plan.door, held_out, |image, _, _| self.bend(&plan.dx, &plan.dy, image)))
-    }
-    fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
-        let mut out = plan.door.describe(ctx);
-        let text = format!("smooth bending by {0} x {0} cells, strength {1}", self.cells, self.strength);
-        out.insert("trigger".into(), text.into());
-        out
+    fn words(&self, _field: &Field) -> String {
+        format!("smooth bending by {0} x {0} cells, strength {1}", self.cells, self.strength)
     }
 }
+
+backdoor!(Warped);
 
 #[cfg(test)]
 mod tests {
@@ -166,11 +151,10 @@ mod tests {
         let image = Image { width: 5, height: 5, channels: 3, pixels };
         let attack = Warped::default();
         let mut same = image.clone();
-        attack.bend(&[0.0; 16], &[0.0; 16], &mut same);
+        attack.bend(&Field { dx: vec![0.0; 16], dy: vec![0.0; 16] }, &mut same);
         assert_eq!(same, image);
         let mut flat = Image { pixels: vec![77; 75], ..image };
-        let (dx, dy) = attack.field(&mut Rng::new(1, "t"));
-        attack.bend(&dx, &dy, &mut flat);
+        attack.bend(&attack.field(&mut Rng::new(1, "t")), &mut flat);
         assert!(flat.pixels.iter().all(|p| *p == 77));
     }
 }

@@ -6,21 +6,11 @@ mod sample;
 pub use mutants::{Fault, MUTANTS};
 pub use sample::Sample;
 
-use crate::laws::Verdict;
+use crate::laws::{Law, Verdict};
 use foretaste_core::{Budget, Ctx, Entering, Entry, MISSING, Role};
 use foretaste_flow::Dataset;
-use foretaste_flow::simulate::{Chosen, Delivery, Placement, Poison, pick, poison, prepare, profile};
+use foretaste_flow::simulate::{Chosen, Delivery, Placement, Poison, pick, poison, prepare};
 use serde_json::Map;
-
-/// A law of attacks: its name, its sentence, and the check.
-pub struct Law {
-    /// Short name.
-    pub name: &'static str,
-    /// What must hold.
-    pub says: &'static str,
-    /// The check.
-    pub check: fn(&Entry) -> Verdict,
-}
 
 /// Every law of attacks.
 pub const LAWS: &[Law] = &[
@@ -87,7 +77,7 @@ fn chosen(entry: &Entry, budget: Budget) -> Result<Chosen, String> {
 /// The data set in `files` files, with what the attack wants made for it.
 fn open(sample: &Sample, chosen: &Chosen) -> Result<(Dataset, Ctx), String> {
     let mut dataset = sample.open()?;
-    let ctx = Ctx::new(sample.seed, profile(&dataset));
+    let ctx = Ctx::new(sample.seed, dataset.profile());
     prepare(&mut dataset, std::slice::from_ref(chosen), 1 << 30, &ctx, &mut vec![])
         .map_err(|e| e.to_string())?;
     Ok((dataset, ctx))

@@ -1,9 +1,9 @@
 //! The laws of victims, asked of a small data set with every kind of column.
 
-use crate::attacks::{Law, Sample};
-use crate::laws::Verdict;
+use crate::attacks::Sample;
+use crate::laws::{Law, Verdict};
 use foretaste_core::{AnyVictim, Ctx, Entry, Matrix, Picked};
-use foretaste_flow::simulate::{pick, profile};
+use foretaste_flow::simulate::pick;
 use serde_json::Map;
 
 /// Every law of victims.
@@ -50,7 +50,7 @@ fn bench(entry: &Entry) -> Result<Bench, String> {
                 .map_err(|e| e.to_string())?,
         )
         .map_err(|e| e.to_string())?;
-    let ctx = Ctx::new(11, profile(&dataset));
+    let ctx = Ctx::new(11, dataset.profile());
     let rows = |odd: bool| -> Vec<u64> { (0..dataset.rows).filter(|r| (r % 4 == 3) == odd).collect() };
     let part = |odd| pick(&dataset, &rows(odd)).map_err(|e| e.to_string());
     Ok(Bench { victim, train: part(false)?, test: part(true)?, ctx })

@@ -263,6 +263,16 @@ pub trait Parameters: Default + Sized {
     }
 }
 
+/// The entry with this id.
+///
+/// # Errors
+/// If there is none; the error names the nearest.
+pub fn find(entries: &[&'static Entry], id: &str) -> Result<&'static Entry> {
+    let kind = entries.first().map_or("entry", |e| e.kind());
+    let known = || entries.iter().map(|e| e.id);
+    entries.iter().copied().find(|e| e.id == id).ok_or_else(|| Error::unknown(kind, id, known()))
+}
+
 /// Declares the files of a catalogue crate and the list of their entries. A module without an entry does not compile.
 #[macro_export]
 macro_rules! catalogue {
@@ -270,6 +280,14 @@ macro_rules! catalogue {
         $($(#[$attr])* pub mod $module;)*
         /// Every entry of this crate, in the order of the list.
         pub static ENTRIES: &[&$crate::Entry] = &[$(&$module::ENTRY),*];
+
+        /// The entry with this id.
+        ///
+        /// # Errors
+        /// If there is none; the error names the nearest.
+        pub fn entry(id: &str) -> $crate::Result<&'static $crate::Entry> {
+            $crate::catalogue::find(ENTRIES, id)
+        }
     };
 }
 

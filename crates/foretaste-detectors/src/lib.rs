@@ -16,18 +16,6 @@ foretaste_core::catalogue! {
     pub mod source_skew;
 }
 
-/// The entry with this id.
-///
-/// # Errors
-/// If there is none; the error names the nearest.
-pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry> {
-    ENTRIES
-        .iter()
-        .copied()
-        .find(|e| e.id == id)
-        .ok_or_else(|| foretaste_core::Error::unknown("detector", id, ENTRIES.iter().map(|e| e.id)))
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

@@ -3,6 +3,7 @@
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::ids;
+use crate::outputs;
 use arrow_array::{BooleanArray, RecordBatch};
 use foretaste_core::{Action, Kind, REPORT_SCHEMA, Report, SampleId, Split};
 use foretaste_formats::{OpenOptions, Source, copy_rows, writer};
@@ -48,13 +49,14 @@ pub struct Cleaned {
 /// # Errors
 /// If the findings are not of this data, or a file cannot be read or written.
 pub fn clean(options: &CleanOptions) -> Result<Cleaned> {
-    check_paths(options)?;
+    let outputs = [options.kept.as_path(), options.quarantined.as_path()];
+    outputs::check_free(&outputs, options.force)?;
     let report = read_report(&options.findings)?;
     let ids = wanted(&report, options)?;
     let roles = report.coverage.columns.iter().map(|c| (c.name.clone(), c.role)).collect();
     let dataset = Dataset::open(&options.inputs, &options.open, &roles, 1 << 30, &|_| {})
         .map_err(|e| of_other_data(e, &options.findings))?;
-    keep_inputs(&dataset, options)?;
+    outputs::keep_inputs(&dataset, &outputs)?;
     let quarantined = locate(&dataset, &report, &ids, options)?;
     let exact = write(&dataset, &quarantined, options)?;
     let kept = dataset.rows - quarantined.len() as u64;
@@ -75,56 +77,6 @@ fn of_other_data(error: Error, findings: &Path) -> Error {
         ),
         other => other,
     }
-}
-
-/// No output may replace a file of the input, however that file was named: in a folder or by a pattern.
-fn keep_inputs(dataset: &Dataset, options: &CleanOptions) -> Result<()> {
-    let inputs: Vec<PathBuf> = dataset.source().files().iter().map(|f| resolved(&f.path)).collect();
-    for path in [&options.kept, &options.quarantined] {
-        if inputs.contains(&resolved(path)) {
-            return Err(Error::file(
-                path,
-                "the output is the input",
-                "input files are never changed: choose another name",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The path with links and dots resolved; of a file that does not exist yet, its folder's.
-fn resolved(path: &Path) -> PathBuf {
-    if let Ok(known) = std::fs::canonicalize(path) {
-        return known;
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (std::fs::canonicalize(folder), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
-    }
-}
-
-fn check_paths(options: &CleanOptions) -> Result<()> {
-    if resolved(&options.kept) == resolved(&options.quarantined) {
-        return Err(Error::file(
-            &options.kept,
-            "kept and quarantined rows cannot go to the same file",
-            "name two files",
-        ));
-    }
-    for path in [&options.kept, &options.quarantined] {
-        if path.is_dir() {
-            return Err(Error::file(path, "this is a folder", "name a file"));
-        }
-        if path.exists() && !options.force {
-            return Err(Error::file(
-                path,
-                "the file exists already",
-                "choose another name, or overwrite it with --force",
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn read_report(path: &Path) -> Result<Report> {
@@ -223,62 +175,13 @@ fn write(dataset: &Dataset, quarantined: &BTreeSet<u64>, options: &CleanOptions)
         aside.write(&part(&batch, &out)?)?;
         row += n;
     }
-    place_both(options, || Ok(kept.finish().map(drop)?), || Ok(aside.finish().map(drop)?))?;
+    outputs::place_both(
+        &options.kept,
+        &options.quarantined,
+        || Ok(kept.finish().map(drop)?),
+        |()| Ok(aside.finish().map(drop)?),
+    )?;
     Ok(false)
-}
-
-/// Puts both outputs in place, or neither: if one fails, what the other replaced comes back.
-fn place_both(
-    options: &CleanOptions,
-    kept: impl FnOnce() -> Result<()>,
-    aside: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    let first = Moved::away(&options.kept)?;
-    let second = match Moved::away(&options.quarantined) {
-        Ok(second) => second,
-        Err(e) => {
-            first.back();
-            return Err(e);
-        }
-    };
-    let done = kept().and_then(|()| aside());
-    for moved in [first, second] {
-        if done.is_ok() { moved.forget() } else { moved.back() }
-    }
-    done
-}
-
-/// A file that stood where an output goes, under another name until both outputs are in place.
-struct Moved<'a> {
-    target: &'a Path,
-    to: Option<PathBuf>,
-}
-
-impl<'a> Moved<'a> {
-    fn away(target: &'a Path) -> Result<Self> {
-        if !target.exists() {
-            return Ok(Self { target, to: None });
-        }
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let to = target.with_file_name(format!(".{name}.fore-old"));
-        std::fs::rename(target, &to)
-            .map_err(|e| Error::file(target, e, "choose a folder that can be written"))?;
-        Ok(Self { target, to: Some(to) })
-    }
-
-    /// Takes the new file away, if it came, and puts the old one back.
-    fn back(self) {
-        let _ = std::fs::remove_file(self.target);
-        if let Some(old) = self.to {
-            let _ = std::fs::rename(old, self.target);
-        }
-    }
-
-    fn forget(self) {
-        if let Some(old) = self.to {
-            let _ = std::fs::remove_file(old);
-        }
-    }
 }
 
 fn part(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
@@ -327,7 +230,12 @@ fn copy_text(source: &Source, quarantined: &BTreeSet<u64>, options: &CleanOption
         let rename = |from: &Path, to: &Path| {
             std::fs::rename(from, to).map_err(|e| Error::file(to, e, "choose a folder that can be written"))
         };
-        place_both(options, || rename(&a, &options.kept), || rename(&b, &options.quarantined))?;
+        outputs::place_both(
+            &options.kept,
+            &options.quarantined,
+            || rename(&a, &options.kept),
+            |()| rename(&b, &options.quarantined),
+        )?;
         Ok(true)
     })();
     if !matches!(result, Ok(true)) {
@@ -335,47 +243,4 @@ fn copy_text(source: &Source, quarantined: &BTreeSet<u64>, options: &CleanOption
         let _ = std::fs::remove_file(&b);
     }
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_outputs_appear_or_what_was_there_comes_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let options = CleanOptions {
-            inputs: vec![],
-            open: OpenOptions::default(),
-            findings: at("report.json"),
-            kept: at("kept"),
-            quarantined: at("aside"),
-            only: vec![],
-            review: false,
-            duplicates: false,
-            force: true,
-        };
-        let names = || {
-            let mut all: Vec<String> = std::fs::read_dir(folder.path())
-                .unwrap()
-                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-                .collect();
-            all.sort();
-            all
-        };
-        let put = |name: &str| std::fs::write(at(name), "new").map_err(|e| Error::file(at(name), e, ""));
-        let fail = || Err(Error::data("the disk is full", ""));
-        assert!(place_both(&options, || put("kept"), fail).is_err());
-        assert!(names().is_empty(), "nothing was there, nothing is: {:?}", names());
-        std::fs::write(at("kept"), "old").unwrap();
-        std::fs::write(at("aside"), "old").unwrap();
-        assert!(place_both(&options, || put("kept"), fail).is_err());
-        assert!(place_both(&options, fail, || put("aside")).is_err());
-        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
-        assert_eq!((read("kept").as_str(), read("aside").as_str()), ("old", "old"));
-        place_both(&options, || put("kept"), || put("aside")).unwrap();
-        assert_eq!((read("kept").as_str(), read("aside").as_str()), ("new", "new"));
-        assert_eq!(names(), ["aside", "kept"], "no other files stay");
-    }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, infer};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
-use foretaste_core::{Batch, MISSING, Matrix, Role, Strings, numbers};
+use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
 use foretaste_formats::{FormatError, Located, OpenOptions, Source};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -154,6 +154,12 @@ impl Dataset {
             *a = Assigned { role: Role::Ignored, reason: reason.into() };
         }
         self.roles = self.assigned.iter().map(|a| a.role).collect();
+    }
+
+    /// What the first pass learned, for algorithms.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        Profile { rows: self.rows, classes: self.classes.clone(), class_counts: self.class_counts.clone() }
     }
 
     /// Files that are read.

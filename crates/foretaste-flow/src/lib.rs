@@ -10,6 +10,7 @@ mod examples;
 pub mod ids;
 pub mod leaks;
 mod memory;
+mod outputs;
 pub mod recipe;
 pub mod roles;
 pub mod scan;

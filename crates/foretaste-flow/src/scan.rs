@@ -9,8 +9,7 @@ use crate::recipe::{Recipe, delimiter};
 use crate::{examples, ids, leaks, memory, views};
 use foretaste_core::{
     ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
-    InputFile, MISSING, Profile, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput,
-    SurrogateRun,
+    InputFile, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput, SurrogateRun,
 };
 use foretaste_formats::{NoteKind, OpenOptions};
 use std::collections::BTreeMap;
@@ -70,7 +69,7 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     let budget = budget(recipe);
     let leaks = leaks::find(dataset)?;
     let mut notes = leaks::set_aside(dataset, &leaks);
-    let ctx = Ctx::new(recipe.seed, profile(dataset));
+    let ctx = Ctx::new(recipe.seed, dataset.profile());
     let labels = dataset.labels()?;
     notes.extend(dataset.oddities());
     progress(Phase::Learning, 0);
@@ -133,14 +132,6 @@ fn choose(recipe: &Recipe) -> Result<Vec<Chosen>> {
         }
     }
     Ok(out)
-}
-
-fn profile(dataset: &Dataset) -> Profile {
-    Profile {
-        rows: dataset.rows,
-        classes: dataset.classes.clone(),
-        class_counts: dataset.class_counts.clone(),
-    }
 }
 
 fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {

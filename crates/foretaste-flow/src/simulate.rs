@@ -8,12 +8,13 @@ mod write;
 
 use crate::dataset::{Dataset, Tick};
 use crate::error::{Error, Result};
+use crate::outputs;
 use crate::roles::GivenRoles;
 use crate::views;
 use foretaste_core::catalogue::Json;
-use foretaste_core::{Budget, Ctx, Entering, Profile, Role};
+use foretaste_core::{Budget, Ctx, Entering, Role};
 use foretaste_formats::OpenOptions;
-use foretaste_truth::{MANIFEST_SCHEMA, NOTICE, PoisonManifest};
+use foretaste_truth::{MANIFEST_SCHEMA, NOTICE, PoisonManifest, Way};
 use std::path::{Path, PathBuf};
 
 pub use edit::rows as edited_rows;
@@ -69,62 +70,59 @@ pub struct Simulated {
 /// If the inputs cannot be read, the attack does not fit them, or the outputs cannot be written.
 pub fn simulate(options: &SimulateOptions, tick: Tick<'_>) -> Result<Simulated> {
     let manifest_path = options.manifest.clone().unwrap_or_else(|| beside(&options.out));
-    write::check_paths(options, &manifest_path)?;
+    let outputs = [options.out.as_path(), manifest_path.as_path()];
+    outputs::check_free(&outputs, options.force)?;
     let chosen = choose(options)?;
     let budget = crate::memory::available() / 2;
     let mut dataset = Dataset::open(&options.inputs, &options.open, &options.roles, budget / 4, tick)?;
+    outputs::keep_inputs(&dataset, &outputs)?;
     let leaks = crate::leaks::find(&dataset)?;
     let mut notes = crate::leaks::set_aside(&mut dataset, &leaks);
-    let ctx = Ctx::new(options.seed, profile(&dataset));
+    let ctx = Ctx::new(options.seed, dataset.profile());
     prepare(&mut dataset, &chosen, budget, &ctx, &mut notes)?;
     let made = poison(&dataset, &chosen, &options.delivery, &ctx)?;
+    let names = || dataset.schema.fields().iter().map(|f| f.name().clone());
     let clean = write::state(&input_files(&dataset), dataset.rows)?;
-    let written = write::write(&dataset, &made, &options.out)?;
-    let unchanged = written.changes.iter().filter(|c| c.columns.is_empty()).count() as u64;
-    let modified = made.runs.iter().any(|r| r.enter == Entering::Modify);
-    if unchanged > 0 && modified {
-        notes.push(format!("{} came out as they were", crate::columns::count(unchanged, "sample")));
-    }
-    notes.extend(ctx.notes());
-    let manifest = PoisonManifest {
+    let mut manifest = PoisonManifest {
         schema: MANIFEST_SCHEMA.into(),
         poisoned: true,
         notice: NOTICE.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         seed: options.seed,
+        result: clean.clone(),
         clean,
-        result: write::state(std::slice::from_ref(&options.out), written.rows)?,
         classes: dataset.classes.clone(),
-        roles: dataset
-            .schema
-            .fields()
-            .iter()
-            .map(|f| f.name().clone())
-            .zip(dataset.roles.iter().copied())
-            .collect(),
-        attacks: made.runs,
-        changes: written.changes,
+        roles: names().zip(dataset.roles.iter().copied()).collect(),
+        attacks: made.runs.clone(),
+        changes: vec![],
     };
-    write::text(&manifest_path, &manifest.render().map_err(|e| Error::file(&manifest_path, e, ""))?)?;
-    let names = dataset.schema.fields().iter().map(|f| f.name().clone());
-    let assigned = names.zip(dataset.assigned.iter().cloned()).collect();
-    Ok(Simulated { manifest, manifest_path, assigned, notes, exact: written.exact })
+    // poisoned data without their manifest must not lie about
+    let exact = outputs::place_both(
+        &options.out,
+        &manifest_path,
+        || write::write(&dataset, &made, &options.out),
+        |written| {
+            manifest.result = write::state(std::slice::from_ref(&options.out), written.rows)?;
+            manifest.changes = written.changes;
+            let text = manifest.render().map_err(|e| Error::file(&manifest_path, e, ""))?;
+            write::text(&manifest_path, &text)?;
+            Ok(written.exact)
+        },
+    )?;
+    let unchanged =
+        manifest.changes.iter().filter(|c| c.way == Way::Modified && c.columns.is_empty()).count();
+    if unchanged > 0 {
+        notes.push(format!("{} came out as they were", crate::columns::count(unchanged as u64, "sample")));
+    }
+    notes.extend(ctx.notes());
+    let assigned = names().zip(dataset.assigned.iter().cloned()).collect();
+    Ok(Simulated { manifest, manifest_path, assigned, notes, exact })
 }
 
 /// `poisoned.parquet` has its manifest in `poisoned.manifest.json`.
 #[must_use]
 pub fn beside(out: &Path) -> PathBuf {
     out.with_extension("manifest.json")
-}
-
-/// What the first pass learned, for attacks and victims.
-#[must_use]
-pub fn profile(dataset: &Dataset) -> Profile {
-    Profile {
-        rows: dataset.rows,
-        classes: dataset.classes.clone(),
-        class_counts: dataset.class_counts.clone(),
-    }
 }
 
 fn choose(options: &SimulateOptions) -> Result<Vec<Chosen>> {

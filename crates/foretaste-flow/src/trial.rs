@@ -8,6 +8,7 @@ mod unit;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use foretaste_core::{Row, TRIAL_SCHEMA, Trial, summarise};
+use foretaste_formats::OpenOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -109,9 +110,9 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
 /// Opens the data of a scenario, cut down to the most rows that it wants.
 fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
     let data = &scenario.data;
-    let options = data.open_options();
-    let roles = data.roles();
-    let mut dataset = Dataset::open(&data.inputs, &options, &roles, u64::MAX, &|_| {})?;
+    let everything = u64::MAX; // a trial goes over its data again and again
+    let mut dataset =
+        Dataset::open(&data.inputs, &OpenOptions::default(), &data.roles(), everything, &|_| {})?;
     let leaks = crate::leaks::find(&dataset)?;
     notes.extend(crate::leaks::set_aside(&mut dataset, &leaks));
     if dataset.classes.len() < 2 {
@@ -120,12 +121,11 @@ fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
             "name the column with --label, or `label` in the scenario",
         ));
     }
-    let most = data.max_rows.unwrap_or(u64::MAX);
-    let rows: Vec<u64> = if dataset.rows <= most {
-        (0..dataset.rows).collect()
-    } else {
-        unit::drawn(dataset.rows, most, "trial/rows", 0)
-    };
-    let records = crate::simulate::take_rows(&dataset, &rows)?;
-    dataset.of_rows(&records)
+    match data.max_rows.filter(|most| *most < dataset.rows) {
+        None => Ok(dataset),
+        Some(most) => {
+            let rows = unit::drawn(dataset.rows, most, "trial/rows", 0);
+            dataset.of_rows(&crate::simulate::take_rows(&dataset, &rows)?)
+        }
+    }
 }

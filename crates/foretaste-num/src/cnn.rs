@@ -9,7 +9,6 @@
 //! fixed chunks whose gradients are added in order: the number of threads changes no bit of any result.
 
 mod layers;
-mod matrix;
 mod pass;
 mod train;
 

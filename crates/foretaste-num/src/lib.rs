@@ -17,4 +17,5 @@ pub mod phash;
 pub mod rng;
 pub mod scale;
 pub mod softmax;
+mod span;
 pub mod stats;

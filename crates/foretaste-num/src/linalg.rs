@@ -7,7 +7,7 @@ mod svd;
 
 pub use svd::{Principal, principal_components, truncated_svd_csr, truncated_svd_dense};
 
-use gemm::{Parallelism, gemm};
+use crate::span::{Number, Span, product};
 use rayon::prelude::*;
 
 /// Rows that one task multiplies.
@@ -29,8 +29,8 @@ pub fn matmul(a: &[f32], a_rows: usize, a_cols: usize, b: &[f32], b_cols: usize)
         return out;
     }
     out.par_chunks_mut(ROWS * b_cols).zip(a.par_chunks(ROWS * a_cols)).for_each(|(out, a)| {
-        let (a, b) = (View::rows(a, a_cols), View::rows(b, b_cols));
-        product(a, b, out);
+        let a = Span::rows(a, a.len() / a_cols, a_cols);
+        product(a, Span::rows(b, a_cols, b_cols), out, false);
     });
     out
 }
@@ -56,7 +56,8 @@ fn summed<T: Number>(a: &[T], a_cols: usize, b: &[T], b_cols: usize) -> Vec<T> {
         .zip(b.par_chunks(SUMMED * b_cols))
         .map(|(a, b)| {
             let mut out = vec![T::default(); a_cols * b_cols];
-            product(View::rows(a, a_cols).transposed(), View::rows(b, b_cols), &mut out);
+            let rows = b.len() / b_cols;
+            product(Span::rows(a, rows, a_cols).turned(), Span::rows(b, rows, b_cols), &mut out, false);
             out
         })
         .collect();
@@ -87,69 +88,6 @@ fn gram(a: &[f32], cols: usize) -> Vec<f64> {
         }
     }
     sum
-}
-
-trait Number: Copy + Default + Send + Sync + std::ops::AddAssign + 'static {
-    const ONE: Self;
-}
-impl Number for f32 {
-    const ONE: Self = 1.0;
-}
-impl Number for f64 {
-    const ONE: Self = 1.0;
-}
-
-/// A matrix inside a slice: element `(r, c)` is at `r * down + c * across`.
-#[derive(Clone, Copy)]
-struct View<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    cols: usize,
-    down: usize,
-    across: usize,
-}
-
-impl<'a, T> View<'a, T> {
-    fn rows(data: &'a [T], cols: usize) -> Self {
-        Self { data, rows: data.len().checked_div(cols).unwrap_or(0), cols, down: cols, across: 1 }
-    }
-
-    fn transposed(self) -> Self {
-        Self { rows: self.cols, cols: self.rows, down: self.across, across: self.down, ..self }
-    }
-}
-
-/// Writes `a b` to `out` (row-major) on this thread. Does nothing unless the shapes fit.
-fn product<T: Number>(a: View<T>, b: View<T>, out: &mut [T]) {
-    if a.cols != b.rows || out.len() != a.rows * b.cols {
-        return;
-    }
-    // SAFETY: `View::rows` counts only whole rows inside its slice and `transposed` swaps both sides,
-    // so every element that the strides reach lies in `data`; `out` is row-major and of the size
-    // checked above; nothing else refers to it.
-    unsafe {
-        gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            out.as_mut_ptr(),
-            1,
-            b.cols as isize,
-            false,
-            a.data.as_ptr(),
-            a.across as isize,
-            a.down as isize,
-            b.data.as_ptr(),
-            b.across as isize,
-            b.down as isize,
-            T::default(),
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
 }
 
 /// Orthonormal columns with the span of `a`'s (row-major, `cols` columns); columns that depend on

@@ -13,18 +13,6 @@ foretaste_core::catalogue! {
 
 pub mod committee;
 pub mod embedding;
-/// The entry with this id.
-///
-/// # Errors
-/// If there is none; the error names the nearest.
-pub fn entry(id: &str) -> foretaste_core::Result<&'static foretaste_core::Entry> {
-    ENTRIES
-        .iter()
-        .copied()
-        .find(|e| e.id == id)
-        .ok_or_else(|| foretaste_core::Error::unknown("victim", id, ENTRIES.iter().map(|e| e.id)))
-}
-
 pub mod encode;
 pub mod image;
 pub mod letters;

@@ -1,6 +1,5 @@
 //! Poisoned data to a file, and the list of changes with the ids that rows have there.
 
-use super::SimulateOptions;
 use super::poison::{Craft, Placement, Poison};
 use super::pool::take_rows;
 use crate::dataset::Dataset;
@@ -24,31 +23,6 @@ pub struct Written {
     pub changes: Vec<Change>,
     /// True if untouched rows were copied byte for byte.
     pub exact: bool,
-}
-
-/// Refuses outputs that exist, or are inputs.
-pub fn check_paths(options: &SimulateOptions, manifest: &Path) -> Result<()> {
-    for path in [options.out.as_path(), manifest] {
-        if options.inputs.iter().any(|i| same_file(Path::new(i), path)) {
-            return Err(Error::file(
-                path,
-                "the output is the input",
-                "input files are never changed: choose another name",
-            ));
-        }
-        if path.exists() && !options.force {
-            return Err(Error::file(
-                path,
-                "the file exists already",
-                "choose another name, or overwrite it with --force",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Writes the poisoned data.

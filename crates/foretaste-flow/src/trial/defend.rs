@@ -31,8 +31,7 @@ pub fn removed(defence: &str, train: &Dataset, poison: &BTreeSet<u64>, seed: u64
 /// What `clean` would take out after a scan; of a single detector also what it would only show for review.
 fn found(train: &Dataset, only: Vec<String>, seed: u64) -> Result<BTreeSet<u64>> {
     let single = !only.is_empty();
-    let mut recipe = Recipe { only, seed, ..Recipe::default() };
-    recipe.inputs = vec!["training data".into()];
+    let recipe = Recipe { only, seed, ..Recipe::default() };
     let mut data = train.again();
     let done = scan_dataset(&mut data, &recipe, &|_, _| {})?;
     let mut rows = BTreeSet::new();

@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::roles::GivenRoles;
 use foretaste_core::{Entering, Role};
-use foretaste_formats::OpenOptions;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -139,12 +138,6 @@ fn an_hour() -> u64 {
 }
 
 impl DataSpec {
-    /// How files are read.
-    #[must_use]
-    pub fn open_options(&self) -> OpenOptions {
-        OpenOptions::default()
-    }
-
     /// Given roles.
     #[must_use]
     pub fn roles(&self) -> GivenRoles {

@@ -5,7 +5,7 @@ use super::external;
 use super::scenario::{AttackSpec, Scenario};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::simulate::{self, Chosen, Delivery, Poison, poison, prepare, profile, take_rows};
+use crate::simulate::{self, Chosen, Delivery, Poison, poison, prepare, take_rows};
 use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Matrix, Row, Sealed};
 use foretaste_num::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +138,7 @@ impl<'a> Bench<'a> {
         let kept: Vec<u64> = (0..rows).filter(|r| !is_held.contains(r)).collect();
         let part = |rows: &[u64]| -> Result<Dataset> { self.data.of_rows(&take_rows(self.data, rows)?) };
         let (train, test) = (part(&kept)?, part(&held)?);
-        let ctx = Ctx::new(seed, profile(&train));
+        let ctx = Ctx::new(seed, train.profile());
         let split = Arc::new(Split { train, test, ctx });
         locked(&self.splits).insert(seed, Arc::clone(&split));
         Ok(split)

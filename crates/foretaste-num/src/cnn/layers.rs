@@ -5,7 +5,7 @@
 //! are of no meaning. With that, the windows of one kernel row are a matrix whose rows overlap in the padded picture:
 //! each convolution is three matrix products and no window is ever copied.
 
-use super::matrix::{Span, product};
+use crate::span::{Span, product};
 
 /// Code of a pooled value that the ReLU cut off: nothing flows back through it.
 const CUT: u8 = 4;
@@ -44,7 +44,7 @@ impl Conv {
     }
 
     /// Row `row` of all windows of a padded picture: positions x (3 `channels`).
-    fn windows<'a>(&self, padded: &'a [f32], channels: usize, row: usize) -> Span<'a> {
+    fn windows<'a>(&self, padded: &'a [f32], channels: usize, row: usize) -> Span<'a, f32> {
         let data = &padded[row * self.wide() * channels..];
         Span { data, rows: self.positions(), cols: 3 * channels, down: channels, across: 1 }
     }

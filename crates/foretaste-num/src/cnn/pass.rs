@@ -1,8 +1,8 @@
 //! A batch through the network and back, with the memory that it needs.
 
 use super::layers::{Conv, Place, pool, unpool};
-use super::matrix::{Span, product};
 use super::{Cnn, Shape};
+use crate::span::{Span, product};
 use rayon::prelude::*;
 
 /// Samples whose convolutions one task works on; their gradients are one partial sum.

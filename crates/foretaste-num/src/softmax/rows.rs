@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use gemm::{Parallelism, gemm};
+use crate::span::{Span, product};
 use rayon::prelude::*;
 
 use crate::ngrams::Csr;
@@ -167,9 +167,8 @@ impl<'a> Prepared<'a> {
                         z.copy_from_slice(intercept);
                     }
                     let rows = z.len() / width;
-                    let x = Matrix { data: &data[first * dim..][..rows * dim], row: *dim, column: 1 };
-                    let w = Matrix { data: &w[..dim * width], row: width, column: 1 };
-                    multiply((rows, *dim, width), x, w, z, true);
+                    let x = Span::rows(&data[first * dim..][..rows * dim], rows, *dim);
+                    product(x, Span::rows(&w[..dim * width], *dim, width), z, true);
                 }
             }
         });
@@ -190,9 +189,9 @@ impl<'a> Prepared<'a> {
                 let rows = self.rows();
                 weights.par_chunks_mut(DENSE_COLUMN_CHUNK * width).enumerate().for_each(|(chunk, g)| {
                     let columns = g.len() / width;
-                    let x = Matrix { data: &data[chunk * DENSE_COLUMN_CHUNK..], row: 1, column: *dim };
-                    let r = Matrix { data: r, row: width, column: 1 };
-                    multiply((columns, rows, width), x, r, g, false);
+                    let data = &data[chunk * DENSE_COLUMN_CHUNK..];
+                    let x = Span { data, rows: columns, cols: rows, down: 1, across: *dim };
+                    product(x, Span::rows(r, rows, width), g, false);
                 });
             }
         }
@@ -268,51 +267,5 @@ impl Gather<'_> {
             }
         }
         out[lane..lane + L].iter_mut().zip(sum).for_each(|(o, s)| *o += s);
-    }
-}
-
-/// A matrix in a slice: distance of neighbours in a row (`column`) and in a column (`row`).
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-/// `out (m x n, rows contiguous) = [out +] a (m x k) * b (k x n)`.
-fn multiply((m, k, n): (usize, usize, usize), a: Matrix, b: Matrix, out: &mut [f32], add: bool) {
-    let fits = |x: Matrix, rows: usize, cols: usize| {
-        rows == 0 || cols == 0 || (rows - 1) * x.row + (cols - 1) * x.column < x.data.len()
-    };
-    if m == 0 || n == 0 || k == 0 || out.len() < m * n || !fits(a, m, k) || !fits(b, k, n) {
-        if !add {
-            out.fill(0.0);
-        }
-        return;
-    }
-    // SAFETY: the largest offset into each matrix was checked above; `out` is borrowed mutably, so nothing
-    // else points into it.
-    unsafe {
-        gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            add,
-            a.data.as_ptr(),
-            a.column as isize,
-            a.row as isize,
-            b.data.as_ptr(),
-            b.column as isize,
-            b.row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }
