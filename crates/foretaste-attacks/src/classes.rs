@@ -65,6 +65,25 @@ pub fn other(label: u32, classes: usize, unit: f64) -> u32 {
     if drawn >= label { drawn + 1 } else { drawn }
 }
 
+/// The row that a targeted attack wants misread: `given` counts from 1, 0 draws one of another class than the wanted one
+/// from the stream `key`.
+pub fn target_row(entry: &str, key: &str, given: u64, labels: &[u32], wanted: u32, ctx: &Ctx) -> Result<u64> {
+    let unfit = |reason: String| Error::Unfit { entry: entry.into(), reason };
+    if let Some(row) = given.checked_sub(1) {
+        return match labels.get(row as usize) {
+            None => Err(unfit(format!("there is no row {given}; the data have {}", labels.len()))),
+            Some(l) if *l == wanted => {
+                Err(unfit(format!("row {given} has the wanted class already; choose another")))
+            }
+            Some(_) => Ok(row),
+        };
+    }
+    let others = (0u64..).zip(labels).filter(|(_, l)| **l != MISSING && **l != wanted);
+    let others: Vec<u64> = others.map(|(row, _)| row).collect();
+    let drawn = others.get(ctx.rng(key).below(others.len())).copied();
+    drawn.ok_or_else(|| unfit("no sample has another class than the wanted one; choose another class".into()))
+}
+
 /// Labels of a batch, [`MISSING`] where there is none.
 pub fn labels(batch: &Batch) -> Vec<u32> {
     batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec())
@@ -85,6 +104,17 @@ mod tests {
         assert_eq!(target("", "badnets", &ctx()).unwrap(), 1);
         assert_eq!(target("c", "badnets", &ctx()).unwrap(), 2);
         assert!(target("d", "badnets", &ctx()).is_err());
+    }
+
+    #[test]
+    fn the_target_is_the_row_named_or_one_of_another_class() {
+        let row = |given, labels: &[u32]| target_row("target-flip", "key", given, labels, 0, &ctx());
+        let labels = [0, 1, MISSING, 1];
+        assert_eq!(row(2, &labels).unwrap(), 1);
+        assert!(row(1, &labels).unwrap_err().to_string().contains("wanted class already"));
+        assert!(row(5, &labels).unwrap_err().to_string().contains("no row 5"));
+        assert!([1, 3].contains(&row(0, &labels).unwrap()));
+        assert!(row(0, &[0, 0]).is_err());
     }
 
     #[test]

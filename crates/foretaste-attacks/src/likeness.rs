@@ -1,11 +1,33 @@
-//! How alike samples are in what they hold, where there are no vectors to compare.
+//! How near samples are to one sample: by their vectors, or in what they hold where there are no vectors to compare.
 
-use foretaste_core::{Image, Picked, Pool, Result, Role, Strings, numbers};
+use foretaste_core::{Batch, Error, Image, Picked, Pool, Result, Role, Strings, numbers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Side of the grid to which pictures are averaged.
 const GRID: usize = 8;
+
+/// The vector of the first picked sample.
+pub fn centre(picked: &Picked, entry: &str) -> Result<Vec<f32>> {
+    let centre = picked.batch.vectors.as_ref().map(|v| v.row(0).to_vec()).unwrap_or_default();
+    if centre.is_empty() {
+        let reason = "the data have no vectors, and none could be made from them".to_owned();
+        return Err(Error::Unfit { entry: entry.into(), reason });
+    }
+    Ok(centre)
+}
+
+/// Squared Euclidean distance; what cannot be compared is far away.
+pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    if squares.is_finite() { squares } else { f64::MAX }
+}
+
+/// How near the vectors of a batch are to `centre`, higher is nearer; `None` without vectors.
+pub fn nearness(batch: &Batch, centre: &[f32]) -> Option<Vec<f64>> {
+    let vectors = batch.vectors.as_ref()?;
+    Some((0..batch.rows()).map(|i| -distance(vectors.row(i), centre)).collect())
+}
 
 /// What one sample holds, as far as others can be compared with it: Gower's distance over columns, the share of words that
 /// two texts do not have in common, and the difference of coarse pictures.
@@ -115,7 +137,6 @@ fn coarse(image: &Image) -> Vec<f64> {
 mod tests {
     use super::*;
     use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
-    use foretaste_core::Batch;
     use std::sync::Arc;
 
     struct Table(Batch);
@@ -150,6 +171,12 @@ mod tests {
         let wanted = [0.0, 0.5 + 2.0 / 3.0, 3.0, 2.0];
         let found = like.distances(&all);
         assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_far_away() {
+        assert_eq!(distance(&[0.0, 3.0], &[4.0, 0.0]), 25.0);
+        assert_eq!(distance(&[f32::NAN], &[0.0]), f64::MAX);
     }
 
     #[test]

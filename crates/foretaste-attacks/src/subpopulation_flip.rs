@@ -1,6 +1,7 @@
 //! Labels of one region, changed.
 
 use crate::classes;
+use crate::likeness;
 use foretaste_core::{
     Attack, Batch, Ctx, Edited, Error, Goal, Growth, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
 };
@@ -72,10 +73,7 @@ impl Attack for SubpopulationFlip {
             return Err(unfit("no sample has a label that could be changed; choose other classes"));
         };
         let picked = data.pick(&[row])?;
-        let centre = picked.batch.vectors.as_ref().map(|v| v.row(0).to_vec()).unwrap_or_default();
-        if centre.is_empty() {
-            return Err(unfit("the data have no vectors, and none could be made from them"));
-        }
+        let centre = likeness::centre(&picked, "subpopulation-flip")?;
         Ok(Plan { target, source: picked.label(0), row, centre })
     }
     fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
@@ -83,13 +81,7 @@ impl Attack for SubpopulationFlip {
         Ok(classes::labels(batch).into_iter().map(usage).collect())
     }
     fn preference(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Option<Vec<f64>>> {
-        let Some(vectors) = &batch.vectors else { return Ok(None) };
-        let near = |i: usize| {
-            let squares = vectors.row(i).iter().zip(&plan.centre).map(|(a, b)| f64::from(a - b).powi(2));
-            let distance: f64 = squares.sum();
-            if distance.is_finite() { -distance } else { f64::MIN }
-        };
-        Ok(Some((0..batch.rows()).map(near).collect()))
+        Ok(likeness::nearness(batch, &plan.centre))
     }
     fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
         Ok(Edited::relabelled(vec![plan.target; picked.len()]))

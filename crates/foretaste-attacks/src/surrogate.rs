@@ -351,22 +351,10 @@ impl Aim {
         let wanted = classes::target(class, entry, ctx)?;
         let unfit = |reason: &str| Error::Unfit { entry: entry.into(), reason: reason.into() };
         let labels = data.labels()?;
-        let row = if row == 0 {
-            let others: Vec<u64> = (0u64..)
-                .zip(&labels)
-                .filter(|(_, l)| **l != MISSING && **l != wanted)
-                .map(|(row, _)| row)
-                .collect();
-            let drawn = ctx.rng(&format!("{entry}/target")).below(others.len());
-            *others.get(drawn).ok_or_else(|| unfit("no sample has another class than the wanted one"))?
-        } else {
-            row - 1
-        };
-        let own = labels.get(row as usize).copied().unwrap_or(MISSING);
-        if own == MISSING || own == wanted {
-            return Err(unfit(
-                "the target row must be in the data and have another class than the wanted one",
-            ));
+        let row = classes::target_row(entry, &format!("{entry}/target"), row, &labels, wanted, ctx)?;
+        let own = labels[row as usize];
+        if own == MISSING {
+            return Err(unfit("the target row has no label; name another with target-row"));
         }
         let surrogate = Surrogate::train(entry, data, ctx)?;
         let picked = data.pick(&[row])?;

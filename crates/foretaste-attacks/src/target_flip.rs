@@ -1,9 +1,9 @@
 //! Labels around one input, changed so that this input is misread.
 
 use crate::classes;
-use crate::likeness::Likeness;
+use crate::likeness::{self, Likeness, distance};
 use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Error, Goal, Growth, Knowledge, MISSING, Needs, Picked, Pool, Probe, Result, Role,
+    Attack, Batch, Ctx, Edited, Goal, Growth, Knowledge, MISSING, Needs, Picked, Pool, Probe, Result, Role,
     Threat, Use,
 };
 use foretaste_macros::Catalogue;
@@ -67,28 +67,6 @@ pub struct Plan {
     like: Likeness,
 }
 
-fn unfit(reason: String) -> Error {
-    Error::Unfit { entry: "target-flip".into(), reason }
-}
-
-impl TargetFlip {
-    fn row(&self, labels: &[u32], target: u32, ctx: &Ctx) -> Result<u64> {
-        if self.target_row > 0 {
-            let row = self.target_row - 1;
-            return match labels.get(row as usize) {
-                None => Err(unfit(format!("there is no row {}; the data have {}", row + 1, labels.len()))),
-                Some(l) if *l == target => {
-                    Err(unfit(format!("row {} has the wanted class already; choose another", row + 1)))
-                }
-                Some(_) => Ok(row),
-            };
-        }
-        let fit: Vec<u64> = (0u64..).zip(labels).filter(|(_, l)| **l != MISSING && **l != target).map(|r| r.0).collect();
-        let drawn = fit.get(ctx.rng("target-flip/row").below(fit.len())).copied();
-        drawn.ok_or_else(|| unfit("no sample has another class than the wanted one; choose another class".into()))
-    }
-}
-
 impl Attack for TargetFlip {
     type Plan = Plan;
 
@@ -100,12 +78,10 @@ impl Attack for TargetFlip {
     }
     fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
         let target = classes::target(&self.target_class, "target-flip", ctx)?;
-        let row = self.row(&data.labels()?, target, ctx)?;
+        let labels = data.labels()?;
+        let row = classes::target_row("target-flip", "target-flip/row", self.target_row, &labels, target, ctx)?;
         let picked = data.pick(&[row])?;
-        let centre = picked.batch.vectors.as_ref().map(|v| v.row(0).to_vec()).unwrap_or_default();
-        if centre.is_empty() {
-            return Err(unfit("the data have no vectors, and none could be made from them".into()));
-        }
+        let centre = likeness::centre(&picked, "target-flip")?;
         Ok(Plan { target, row, label: picked.label(0), centre, like: Likeness::of(&picked, data)? })
     }
     fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
@@ -116,8 +92,7 @@ impl Attack for TargetFlip {
         Ok(classes::labels(batch).into_iter().enumerate().map(usage).collect())
     }
     fn preference(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Option<Vec<f64>>> {
-        let Some(vectors) = &batch.vectors else { return Ok(None) };
-        Ok(Some((0..batch.rows()).map(|i| -distance(vectors.row(i), &plan.centre)).collect()))
+        Ok(likeness::nearness(batch, &plan.centre))
     }
     fn craft(&self, plan: &Plan, picked: &Picked, _n: u64, _ctx: &Ctx) -> Result<Edited> {
         Ok(Edited::relabelled(vec![plan.target; picked.len()]))
@@ -144,35 +119,5 @@ impl Attack for TargetFlip {
         let mut out = classes::describe(Some(plan.label).filter(|l| *l != MISSING), Some(plan.target), ctx);
         out.insert("target-row".into(), (plan.row + 1).into());
         out
-    }
-}
-
-/// Squared Euclidean distance; what cannot be compared is far away.
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    if squares.is_finite() { squares } else { f64::MAX }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use foretaste_core::Profile;
-
-    #[test]
-    fn the_row_is_the_one_named_or_one_of_another_class() {
-        let ctx = Ctx::new(1, Profile { rows: 4, ..Profile::default() });
-        let labels = [0, 1, MISSING, 1];
-        let named = |target_row| TargetFlip { target_row, ..TargetFlip::default() };
-        assert_eq!(named(2).row(&labels, 0, &ctx).unwrap(), 1);
-        assert!(named(1).row(&labels, 0, &ctx).unwrap_err().to_string().contains("wanted class already"));
-        assert!(named(5).row(&labels, 0, &ctx).unwrap_err().to_string().contains("no row 5"));
-        assert!([1, 3].contains(&named(0).row(&labels, 0, &ctx).unwrap()));
-        assert!(named(0).row(&[0, 0], 0, &ctx).is_err());
-    }
-
-    #[test]
-    fn what_cannot_be_compared_is_far_away() {
-        assert_eq!(distance(&[0.0, 3.0], &[4.0, 0.0]), 25.0);
-        assert_eq!(distance(&[f32::NAN], &[0.0]), f64::MAX);
     }
 }

@@ -105,6 +105,8 @@ fn wanted(report: &Report, options: &CleanOptions) -> Result<HashMap<SampleId, u
     let mut out = HashMap::new();
     for f in &report.findings {
         let named = options.only.contains(&f.id);
+        // a skew speaks of an origin, not of its members: they go only if the finding is named
+        let reviewed = named || options.review && f.asks_for_review();
         if !options.only.is_empty() && !named {
             continue;
         }
@@ -115,7 +117,7 @@ fn wanted(report: &Report, options: &CleanOptions) -> Result<HashMap<SampleId, u
             .filter_map(|g| g.iter().map(|m| *m as usize).min_by_key(|m| f.members[*m].row))
             .collect();
         for (i, m) in f.members.iter().enumerate() {
-            let review = f.action == Action::Review && (options.review || named) && f.groups.is_empty();
+            let review = f.action == Action::Review && reviewed && f.groups.is_empty();
             let copy = (copies || (named && f.kind == Kind::NearDuplicate)) && !first.contains(&i);
             if m.quarantine || review || copy {
                 out.insert(m.id.clone(), m.row);

@@ -4,9 +4,11 @@
 //! column, NaN where missing; `labels` one of u32. Training rows come first. `--threads <t>` and `--rounds <r>` do what
 //! they say.
 
+mod clock;
+
+use clock::{Clock, peak_kb};
 use foretaste_num::boost::{Column, Options, fit};
 use std::error::Error;
-use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,9 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             .collect()
     };
     let (learn, held) = (part(0, train), part(train, rows));
-    let (wall, cpu) = (Instant::now(), cpu_seconds()?);
+    let clock = Clock::start();
     let model = fit(&learn, &labels[..train], classes, &options);
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+    let (wall, cpu) = (clock.wall_s(), clock.cpu_s());
     let probs = model.predict(&held);
     let right = probs
         .chunks_exact(classes)
@@ -66,22 +68,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         / test.max(1) as f64;
     println!(
         "{{\"cpu_s\": {cpu:.3}, \"wall_s\": {wall:.3}, \"peak_kb\": {}, \"accuracy\": {:.5}, \"loss\": {loss:.5}}}",
-        peak_kb()?,
+        peak_kb(),
         right as f64 / test.max(1) as f64
     );
     Ok(())
-}
-
-/// User and system time of the process, in ticks of a hundredth of a second.
-fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(ticks as f64 / 100.0)
-}
-
-fn peak_kb() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -1,10 +1,12 @@
 //! Times training steps of the small network: `bench_cnn [--steps <n>] [--threads <t>] [--batch <n>]`. 28 x 28 x 1
 //! random pictures, 10 classes, 16 and 32 channels, 128 hidden values.
 
+mod clock;
+
+use clock::{Clock, peak_kb};
 use foretaste_num::cnn::{Cnn, Shape, Trainer};
 use foretaste_num::rng::Rng;
 use std::error::Error;
-use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,11 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..5 {
         loss = trainer.step(&inputs, &labels, 0.01, 0.9, 0.0);
     }
-    let (wall, cpu) = (Instant::now(), cpu_seconds()?);
+    let clock = Clock::start();
     for _ in 0..steps {
         loss = trainer.step(&inputs, &labels, 0.01, 0.9, 0.0);
     }
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+    let (wall, cpu) = (clock.wall_s(), clock.cpu_s());
     eprintln!(
         "{:.1} steps/s of wall, {:.1} steps/s of CPU, loss {loss:.4}",
         steps as f64 / wall,
@@ -36,21 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!(
         "{{\"cpu_s\": {cpu:.3}, \"wall_s\": {wall:.3}, \"peak_kb\": {}, \"steps\": {steps}}}",
-        peak_kb()?
+        peak_kb()
     );
     Ok(())
-}
-
-/// User and system time of the process, in ticks of a hundredth of a second.
-fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(ticks as f64 / 100.0)
-}
-
-fn peak_kb() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -3,28 +3,16 @@
 //! `bench_confident --labels y.u32 --probs p.f32 --classes 10 --rule both --out flags.u8 [--score s.f32]`:
 //! little-endian arrays without a header. Prints `{"cpu_s":..,"wall_s":..,"peak_kb":..}`; reading is not timed.
 
+mod clock;
+
+use clock::{Clock, peak_kb};
 use std::error::Error;
-use std::time::Instant;
 
 use foretaste_num::confident::{Options, find_label_issues};
 
 fn arg(name: &str) -> Option<String> {
     let mut args = std::env::args().skip_while(|a| a != name);
     args.nth(1)
-}
-
-/// Processor seconds of this process, user and system.
-fn cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let rest = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
-fn peak_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM"));
-    line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
 /// Four-byte values of a raw file.
@@ -55,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         options.min_examples_per_class = m.parse()?;
     }
     let before_kb = peak_kb();
-    let (cpu, wall) = (cpu_s(), Instant::now());
+    let clock = Clock::start();
     let mut issues = find_label_issues(&labels, &probs, classes, &options)?;
     for _ in 1..repeat {
         issues = find_label_issues(&labels, &probs, classes, &options)?;
@@ -63,8 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let each = |t: f64| t / f64::from(repeat);
     println!(
         "{{\"cpu_s\":{:.4},\"wall_s\":{:.4},\"peak_kb\":{},\"input_kb\":{before_kb},\"flagged\":{},\"noise_rate\":{}}}",
-        each(cpu_s() - cpu),
-        each(wall.elapsed().as_secs_f64()),
+        each(clock.cpu_s()),
+        each(clock.wall_s()),
         peak_kb(),
         issues.count(),
         issues.joint.noise_rate()

@@ -1,9 +1,11 @@
 //! Times `self_neighbours` on a raw file: `bench_knn <n> <d> <k> <file of little-endian f32> [--out
 //! <file of u32>] [--threads <t>] [--cosine]`.
 
+mod clock;
+
+use clock::{Clock, peak_kb};
 use foretaste_num::knn::{Metric, self_neighbours};
 use std::error::Error;
-use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -18,26 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build_global()?;
     }
     let metric = if rest.iter().any(|a| a == "--cosine") { Metric::Cosine } else { Metric::Euclidean };
-    let (wall, cpu) = (Instant::now(), cpu_seconds()?);
+    let clock = Clock::start();
     let near = self_neighbours(&data, d, k, metric);
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+    let (wall, cpu) = (clock.wall_s(), clock.cpu_s());
     if let Some(out) = option("--out") {
         std::fs::write(out, near.index.iter().flat_map(|i| i.to_le_bytes()).collect::<Vec<u8>>())?;
     }
-    println!("{{\"cpu_s\": {cpu:.3}, \"wall_s\": {wall:.3}, \"peak_kb\": {}}}", peak_kb()?);
+    println!("{{\"cpu_s\": {cpu:.3}, \"wall_s\": {wall:.3}, \"peak_kb\": {}}}", peak_kb());
     Ok(())
-}
-
-/// User and system time of the process, in ticks of a hundredth of a second.
-fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(ticks as f64 / 100.0)
-}
-
-fn peak_kb() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -4,8 +4,11 @@
 //! number a text. Writes raw probabilities `texts x classes`, prints
 //! `{"cpu_s":..,"wall_s":..,"peak_kb":..,"columns":..,"accuracy":..}`; reading and writing are not timed.
 
+#[path = "../../foretaste-num/examples/clock/mod.rs"]
+mod clock;
+
+use clock::{Clock, peak_kb};
 use std::error::Error;
-use std::time::Instant;
 
 use foretaste_num::softmax::FoldOptions;
 use foretaste_victims::{Features, surrogate, text};
@@ -13,20 +16,6 @@ use foretaste_victims::{Features, surrogate, text};
 fn arg(name: &str) -> Option<String> {
     let mut args = std::env::args().skip_while(|a| a != name);
     args.nth(1)
-}
-
-/// Processor seconds of this process, user and system.
-fn cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let rest = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
-fn peak_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|l| l.starts_with("VmHWM"));
-    line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -41,13 +30,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let classes = labels.iter().max().map_or(0, |m| *m as usize + 1);
     let folds = arg("--folds").map_or(Ok(5), |f| f.parse())?;
-    let (cpu, wall) = (cpu_s(), Instant::now());
+    let clock = Clock::start();
     let (_, features) = text::features(&texts, &text::default_options());
     let out = surrogate(&features, &labels, classes, None, &FoldOptions { folds, ..FoldOptions::default() });
     println!(
         "{{\"cpu_s\":{:.3},\"wall_s\":{:.4},\"peak_kb\":{},\"columns\":{},\"accuracy\":{:.4}}}",
-        cpu_s() - cpu,
-        wall.elapsed().as_secs_f64(),
+        clock.cpu_s(),
+        clock.wall_s(),
         peak_kb(),
         if let Features::Sparse(csr) = &features { csr.cols } else { 0 },
         out.accuracy

@@ -116,3 +116,28 @@ fn a_report_of_other_data_is_refused() {
     only.extend(["--only", "F99"]);
     room.run(&only).expect(2, &["unknown finding `F99`"]);
 }
+
+#[test]
+fn review_does_not_take_a_whole_origin() {
+    let room = Room::new();
+    // labels are right, and one feed collects one class
+    let mut text = String::new();
+    for (i, line) in table(600, "", |_, yes| yes, |_| String::new()).lines().enumerate() {
+        let cell = match line {
+            _ if i == 0 => "source".to_owned(),
+            l if l.ends_with("yes") && i % 2 == 0 => "feed-0".to_owned(),
+            _ => format!("feed-{}", 1 + i % 2),
+        };
+        text += &format!("{line},{cell}\n");
+    }
+    room.write("d.csv", &text);
+    let feed = text.matches("feed-0").count();
+    room.run(&["scan", "d.csv", "--only", "source-skew", "--report", "out"])
+        .expect(0, &["NOTE", "class beyond its share", "`feed-0`"]);
+    room.run(&[&args("d.csv", "kept.csv", "aside.csv")[..], &["--review"]].concat())
+        .expect(0, &["600 rows kept", "0 rows quarantined"]);
+    let named =
+        room.run(&[&args("d.csv", "kept.csv", "aside.csv")[..], &["--only", "F1", "--force"]].concat());
+    named.expect(0, &[]);
+    assert!(room.read("aside.csv").matches("feed-0").count() == feed, "{}", named.all());
+}

@@ -73,6 +73,16 @@ fn ids_of_the_manifest_are_those_of_a_scan() {
 }
 
 #[test]
+fn data_do_not_appear_without_their_manifest() {
+    let room = Room::new();
+    room.write("t.csv", table(100, "", |_, yes| yes, |_| String::new()));
+    let args =
+        ["simulate", "t.csv", "--attack", "label-flip", "--out", "o.csv", "--manifest", "no/such/m.json"];
+    assert_eq!(room.run(&args).code, Some(2));
+    assert!(!room.path("o.csv").exists());
+}
+
+#[test]
 fn wrong_words_get_a_hint() {
     let room = Room::new();
     room.write("t.csv", table(100, "", |_, yes| yes, |_| String::new()));
@@ -85,6 +95,13 @@ fn wrong_words_get_a_hint() {
     run(&["--attack", "label-flip", "--set", "alpha=1"]).expect(2, &["parameter of `label-flip` `alpha`"]);
     room.run(&["simulate", "t.csv", "--attack", "label-flip", "--out", "t.csv", "--force"])
         .expect(2, &["the output is the input"]);
+    // nor may a file of an input folder, however it is named
+    std::fs::create_dir(room.path("in")).unwrap();
+    std::fs::copy(room.path("t.csv"), room.path("in/a.csv")).unwrap();
+    let args = ["simulate", "in", "--attack", "label-flip", "--out", "in/../in/a.csv", "--force"];
+    room.run(&args).expect(2, &["the output is the input"]);
+    assert_eq!(room.read("in/a.csv"), room.read("t.csv"));
+    run(&["--attack", "label-flip", "--manifest", "o.csv"]).expect(2, &["same file"]);
     assert!(!room.path("o.csv").exists() && !room.path("o.manifest.json").exists());
 }
 
