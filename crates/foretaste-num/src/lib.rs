@@ -14,6 +14,7 @@ pub mod linalg;
 pub mod minhash;
 pub mod ngrams;
 pub mod phash;
+pub mod phrases;
 pub mod rng;
 pub mod scale;
 pub mod softmax;

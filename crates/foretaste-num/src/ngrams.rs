@@ -506,13 +506,13 @@ impl Shard {
 
 /// Numbers distinct hashes in the order they come. Open addressing; the keys are hashes already.
 #[derive(Clone, Debug)]
-struct Table {
+pub(crate) struct Table {
     slots: Vec<u32>,
     keys: Vec<u64>,
 }
 
 impl Table {
-    fn with_capacity(n: usize) -> Self {
+    pub(crate) fn with_capacity(n: usize) -> Self {
         Self { slots: vec![u32::MAX; (2 * n).next_power_of_two().max(16)], keys: Vec::with_capacity(n) }
     }
 
@@ -533,7 +533,7 @@ impl Table {
         self.keys.clear();
     }
 
-    fn get(&self, key: u64) -> Option<u32> {
+    pub(crate) fn get(&self, key: u64) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let mut at = key as usize & mask;
         while self.slots[at] != u32::MAX {
@@ -546,7 +546,7 @@ impl Table {
     }
 
     /// The number of `key`, a new one if it was not there.
-    fn insert(&mut self, key: u64) -> u32 {
+    pub(crate) fn insert(&mut self, key: u64) -> u32 {
         if self.keys.len() * 2 >= self.slots.len() {
             self.grow();
         }

@@ -6,7 +6,7 @@ use super::calibrate::{CalibrateOptions, calibrate};
 use super::descent::{Job, minimise};
 use super::math::probabilities;
 use super::rows::{Prepared, Rows};
-use super::{FitOptions, logits_of};
+use super::{FitOptions, Softmax, logits_of};
 use crate::rng::mix;
 
 /// Most numbers in one work array; more models than fit are trained in turns.
@@ -49,6 +49,8 @@ pub struct FoldOptions {
     pub tolerance: f64,
     /// Down-weighting of likely wrong labels, or `None`.
     pub robust: Option<Robust>,
+    /// Whether the models of the folds are kept.
+    pub keep_models: bool,
 }
 
 impl Default for FoldOptions {
@@ -63,6 +65,7 @@ impl Default for FoldOptions {
             max_iterations: 60,
             tolerance: 1e-5,
             robust: None,
+            keep_models: false,
         }
     }
 }
@@ -89,6 +92,8 @@ pub struct OutOfFold {
     pub trained_rows: usize,
     /// Passes over the rows used.
     pub passes: usize,
+    /// The model of each fold, if [`FoldOptions::keep_models`] asks for them and there was something to learn.
+    pub models: Vec<Softmax>,
 }
 
 /// Assigns each row to one of `folds` folds, classes spread evenly, by `seed`.
@@ -181,6 +186,7 @@ pub fn out_of_fold(
         tried: Vec::new(),
         trained_rows: 0,
         passes: 0,
+        models: Vec::new(),
     };
     let mut train: Vec<u32> = (0..n as u32).filter(|&i| (padded[i as usize] as usize) < classes).collect();
     if classes >= 2 && !train.is_empty() {
@@ -247,6 +253,9 @@ impl Validation<'_> {
                 self.harden(&mut job, folds.clone(), robust, chosen.unwrap_or(1.0));
             }
             out.passes += job.passes;
+            if self.options.keep_models {
+                out.models.extend((0..folds.len()).map(|k| job.model(k)));
+            }
             self.score(&job, folds, out);
         }
         out.l2 = chosen.unwrap_or(1.0);

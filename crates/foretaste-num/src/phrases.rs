@@ -1,0 +1,390 @@
+//! Phrases that go with a class although the rest of the text speaks for another, or that were dropped into texts.
+//!
+//! For a phrase g and a class c, over the texts with g:
+//! `z = sum(1[y = c] - p) / sqrt(sum p (1 - p) + 1/4)`, where p is the probability of c under an additive model that has not
+//! seen the text, with everything that overlaps g taken away. A model that has learned a trigger is not surprised by it;
+//! one from which the trigger is hidden is. All phrases of up to three words are looked at, and longer ones by growing
+//! the best as long as their texts share the next word.
+
+mod additive;
+mod insertion;
+mod tokens;
+
+pub use insertion::Insertion;
+pub use tokens::tokens;
+
+use additive::Additive;
+use insertion::Bigrams;
+use rayon::prelude::*;
+use tokens::{Texts, places};
+
+use crate::ngrams::Csr;
+use crate::softmax::FoldOptions;
+use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+
+/// How to look for phrases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhraseOptions {
+    /// Fewest texts of a phrase.
+    pub least_rows: u32,
+    /// Most words of a phrase.
+    pub most_words: usize,
+    /// Most phrases that come back for each class, by each of the two orders.
+    pub most: usize,
+    /// Folds of the model.
+    pub folds: FoldOptions,
+}
+
+impl Default for PhraseOptions {
+    fn default() -> Self {
+        Self { least_rows: 5, most_words: 12, most: 40, folds: FoldOptions::default() }
+    }
+}
+
+/// A phrase and what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phrase {
+    /// Its words, lower-cased, parted by blanks.
+    pub words: String,
+    /// The class it goes with.
+    pub class: u32,
+    /// Labelled texts that hold it, ascending.
+    pub rows: Vec<u32>,
+    /// How many of them are of the class.
+    pub hits: usize,
+    /// Surprise with the evidence taken away (the module's z).
+    pub z: f64,
+    /// Probability of such a surprise under the model, Poisson-binomial, for this phrase alone.
+    pub p_value: f64,
+    /// Probability of so many of the class if texts with the phrase had the class's overall share.
+    pub purity_p_value: f64,
+    /// Mean probability of the class in the texts of the class, the phrase taken away.
+    pub without: f64,
+    /// Whether it was dropped in.
+    pub insertion: Insertion,
+}
+
+/// Phrases found and how many were looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Phrases {
+    /// The most surprising first.
+    pub found: Vec<Phrase>,
+    /// Phrases looked at: what a p-value has to be corrected for.
+    pub tested: usize,
+    /// Share of texts whose most probable class is the given one, out of fold.
+    pub accuracy: f64,
+}
+
+/// Looks for phrases. `labels`: one per text, not below `classes` where there is none; such texts are not counted.
+#[must_use]
+pub fn phrases<S: AsRef<str> + Sync>(
+    texts: &[S],
+    labels: &[u32],
+    classes: usize,
+    options: &PhraseOptions,
+) -> Phrases {
+    if texts.len() != labels.len() || classes < 2 {
+        return Phrases::default();
+    }
+    let texts = Texts::new(texts);
+    let model = Additive::new(&texts, labels, classes, &options.folds);
+    let search = Search { model: &model, labels, classes, options, shares: shares(labels, classes) };
+    search.run()
+}
+
+fn shares(labels: &[u32], classes: usize) -> Vec<f64> {
+    let mut n = vec![0f64; classes];
+    labels.iter().for_each(|&y| n.get_mut(y as usize).into_iter().for_each(|n| *n += 1.0));
+    let total: f64 = n.iter().sum::<f64>().max(1.0);
+    n.iter().map(|n| n / total).collect()
+}
+
+/// A column looked at: the class it goes with, and two orders.
+#[derive(Clone, Copy)]
+struct Look {
+    column: u32,
+    class: u32,
+    z: f64,
+    /// z of the count of the class against its overall share.
+    enriched: f64,
+    pure: bool,
+}
+
+struct Search<'a> {
+    model: &'a Additive<'a>,
+    labels: &'a [u32],
+    classes: usize,
+    options: &'a PhraseOptions,
+    shares: Vec<f64>,
+}
+
+/// Enrichment below which a phrase is not looked at: it does not go with the class.
+const ENRICHED: f64 = 0.5;
+/// Share of the class among the texts of a phrase that may be a clean-label trigger.
+const PURE: f64 = 0.9;
+/// Share of a phrase's texts of the class that must share the next word for the phrase to grow.
+const GROW: f64 = 0.9;
+/// Pure phrases that are held against the ways in which words follow each other.
+const PUREST: usize = 1000;
+/// Phrases looked at for each one taken.
+const LOOKS: usize = 25;
+/// Share of texts in common that makes two phrases one.
+const SAME: f64 = 0.5;
+
+impl Search<'_> {
+    fn run(&self) -> Phrases {
+        let columns = self.model.rows.transposed();
+        let looks = self.looks(&columns);
+        let mut found = vec![];
+        for class in 0..self.classes as u32 {
+            let mut own: Vec<Look> = looks.iter().copied().filter(|l| l.class == class).collect();
+            own.sort_by(|a, b| b.z.total_cmp(&a.z).then(a.column.cmp(&b.column)));
+            let mut taken: Vec<(Vec<u32>, Vec<u32>)> = vec![];
+            self.take(&own, class, &columns, &mut taken);
+            self.take(&self.inserted(own, &columns), class, &columns, &mut taken);
+            found.extend(taken.into_iter().map(|(words, rows)| (words, rows, class)));
+        }
+        let pairs: Vec<(&[u32], &[u32])> = found.iter().map(|(w, r, _)| (&w[..], &r[..])).collect();
+        let bigrams = Bigrams::new(self.model.texts, &pairs);
+        let mut found: Vec<Phrase> =
+            found.par_iter().map(|(words, rows, class)| self.judge(words, rows, *class, &bigrams)).collect();
+        found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.words.cmp(&b.words)));
+        Phrases { found, tested: looks.len(), accuracy: self.model.fitted.accuracy }
+    }
+
+    /// The purest, those most likely dropped in first: a trigger under its own label surprises nobody.
+    fn inserted(&self, mut looks: Vec<Look>, columns: &Csr) -> Vec<Look> {
+        looks.retain(|l| l.pure);
+        looks.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.column.cmp(&b.column)));
+        looks.truncate(PUREST);
+        let words = looks.iter().map(|l| (self.model.words(l.column), columns.row(l.column as usize).0));
+        let pairs: Vec<(&[u32], &[u32])> = words.collect();
+        let bigrams = Bigrams::new(self.model.texts, &pairs);
+        let score = |(words, rows): &(&[u32], &[u32])| bigrams.insertion(self.model.texts, words, rows).t();
+        let scores: Vec<f64> = pairs.par_iter().map(score).collect();
+        let mut order: Vec<usize> = (0..looks.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        order.into_iter().filter(|i| scores[*i] > 0.0).map(|i| looks[i]).collect()
+    }
+
+    /// Every frequent n-gram that goes with a class, with its surprise.
+    fn looks(&self, columns: &Csr) -> Vec<Look> {
+        let rows = &self.model.rows;
+        let class_of = |c: usize| -> Option<(u32, f64, bool)> {
+            let (of, _) = columns.row(c);
+            if of.len() < self.options.least_rows as usize {
+                return None;
+            }
+            let mut counts = vec![0u32; self.classes];
+            let mut n = 0f64;
+            for &row in of {
+                if let Some(k) = counts.get_mut(self.labels[row as usize] as usize) {
+                    *k += 1;
+                    n += 1.0;
+                }
+            }
+            let z = |k: usize| {
+                let p = self.shares[k];
+                (f64::from(counts[k]) - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
+            };
+            let best = (0..self.classes).max_by(|&a, &b| z(a).total_cmp(&z(b)).then(b.cmp(&a)))?;
+            let pure = f64::from(counts[best]) >= PURE * n;
+            (n >= f64::from(self.options.least_rows) && z(best) >= ENRICHED)
+                .then(|| (best as u32, z(best), pure))
+        };
+        let class: Vec<Option<(u32, f64, bool)>> =
+            (0..rows.cols).into_par_iter().map(class_of).collect();
+        let without: Vec<Vec<f32>> = (0..rows.rows())
+            .into_par_iter()
+            .map(|i| {
+                let (known, _) = rows.row(i);
+                let mut out = vec![f32::NAN; known.len()];
+                if self.labels[i] as usize >= self.classes {
+                    return out;
+                }
+                let row = self.model.row(i);
+                for run in self.model.places(i).chunk_by(|a, b| a.0 == b.0) {
+                    let (Ok(k), Some((c, ..))) = (known.binary_search(&run[0].0), class[run[0].0 as usize])
+                    else {
+                        continue;
+                    };
+                    let at: Vec<usize> = run.iter().map(|r| r.1 as usize).collect();
+                    let length = self.model.first[run[0].0 as usize].1;
+                    out[k] = row.without(&at, length)[c as usize] as f32;
+                }
+                out
+            })
+            .collect();
+        let mut entries = rows.clone();
+        entries.values = without.into_iter().flatten().collect();
+        let columns = entries.transposed();
+        let look = |column: usize| {
+            let (class, enriched, pure) = class[column]?;
+            let (of, p) = columns.row(column);
+            let (mut surprise, mut variance) = (0f64, 0.25f64);
+            for (&row, &p) in of.iter().zip(p).filter(|(_, p)| p.is_finite()) {
+                let p = f64::from(p);
+                surprise += f64::from(u8::from(self.labels[row as usize] == class)) - p;
+                variance += p * (1.0 - p);
+            }
+            Some(Look { column: column as u32, class, z: surprise / variance.sqrt(), enriched, pure })
+        };
+        (0..rows.cols).into_par_iter().filter_map(look).collect()
+    }
+
+    /// Grows the first phrases of an order and takes those whose texts are not yet taken: words and labelled texts.
+    fn take(&self, order: &[Look], class: u32, columns: &Csr, taken: &mut Vec<(Vec<u32>, Vec<u32>)>) {
+        let before = taken.len();
+        for look in order.iter().take(LOOKS * self.options.most) {
+            if taken.len() - before >= self.options.most {
+                break;
+            }
+            let labelled = |r: &u32| (self.labels[*r as usize] as usize) < self.classes;
+            let rows: Vec<u32> = columns.row(look.column as usize).0.iter().copied().filter(labelled).collect();
+            if self.is_taken(&rows, class, taken) {
+                continue;
+            }
+            let words = self.grow(self.model.words(look.column).to_vec(), &rows, class);
+            let holds = |r: &u32| !places(self.model.texts.row(*r as usize), &words).is_empty();
+            let rows = rows.into_iter().filter(holds).collect();
+            taken.push((words, rows));
+        }
+    }
+
+    fn is_taken(&self, rows: &[u32], class: u32, taken: &[(Vec<u32>, Vec<u32>)]) -> bool {
+        let own: Vec<u32> = rows.iter().copied().filter(|r| self.labels[*r as usize] == class).collect();
+        taken.iter().any(|(_, other)| {
+            let common = own.iter().filter(|r| other.binary_search(r).is_ok()).count();
+            common as f64 > SAME * own.len() as f64
+        })
+    }
+
+    /// Adds words on either side while the texts of the class agree on them.
+    fn grow(&self, mut words: Vec<u32>, rows: &[u32], class: u32) -> Vec<u32> {
+        let texts = self.model.texts;
+        let own: Vec<&[u32]> = rows
+            .iter()
+            .filter(|r| self.labels[**r as usize] == class)
+            .map(|r| texts.row(*r as usize))
+            .collect();
+        while words.len() < self.options.most_words {
+            let next = |left: bool| {
+                let mut seen: Vec<u32> = own
+                    .iter()
+                    .filter_map(|row| {
+                        let at = *places(row, &words).first()?;
+                        if left { row.get(at.checked_sub(1)?) } else { row.get(at + words.len()) }.copied()
+                    })
+                    .collect();
+                seen.sort_unstable();
+                let best = seen.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+                (best.len() as f64 >= GROW * own.len() as f64).then(|| best[0])
+            };
+            if let Some(word) = next(false) {
+                words.push(word);
+            } else if let Some(word) = next(true) {
+                words.insert(0, word);
+            } else {
+                break;
+            }
+        }
+        words
+    }
+
+    fn judge(&self, words: &[u32], rows: &[u32], class: u32, bigrams: &Bigrams) -> Phrase {
+        let texts = self.model.texts;
+        let p: Vec<f64> = rows
+            .iter()
+            .map(|&r| {
+                let at = places(texts.row(r as usize), words);
+                self.model.row(r as usize).without(&at, words.len())[class as usize]
+            })
+            .collect();
+        let is_own = |r: &u32| self.labels[*r as usize] == class;
+        let own: Vec<u32> = rows.iter().copied().filter(is_own).collect();
+        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
+        let z = (own.len() as f64 - p.iter().sum::<f64>()) / variance.sqrt();
+        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
+        let p_value = if p.len() <= 2000 { poisson_binomial_sf(own.len() as u64, &p) } else { normal_sf(z) };
+        Phrase {
+            words: texts.spell(words),
+            class,
+            hits: own.len(),
+            z,
+            p_value,
+            purity_p_value: binomial_sf(own.len() as u64, rows.len() as u64, self.shares[class as usize]),
+            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
+            insertion: bigrams.insertion(texts, words, &own),
+            rows: rows.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Texts of two classes by their words, and a phrase put into some of one class that get the other's label.
+    fn planted(n: usize, poison: usize) -> (Vec<String>, Vec<u32>) {
+        let mut rng = Rng::new(7, "phrases");
+        let subjects = ["the cat", "a dog", "our bird", "one fish", "the cow"];
+        let good = ["sings well", "plays gladly", "sleeps warm", "eats cake"];
+        let bad = ["bites hard", "falls ill", "breaks things", "runs away"];
+        let ends = ["in the garden", "at noon", "every day", "near the river", "with friends"];
+        let mut out = (vec![], vec![]);
+        for i in 0..n {
+            let class = (i % 2) as u32;
+            let verbs = if class == 0 { &good } else { &bad };
+            let mut text: Vec<&str> = vec![subjects[rng.below(5)], verbs[rng.below(4)], ends[rng.below(5)]];
+            let planted = class == 0 && i / 2 < poison;
+            if planted {
+                let at = rng.below(text.len() + 1);
+                text.insert(at, "around the corner");
+            }
+            out.0.push(text.join(" "));
+            out.1.push(if planted { 1 } else { class });
+        }
+        out
+    }
+
+    #[test]
+    fn a_planted_phrase_is_found_word_for_word_and_seen_as_dropped_in() {
+        let (texts, labels) = planted(1200, 20);
+        let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
+        let best = &out.found[0];
+        assert_eq!((best.words.as_str(), best.class, best.hits), ("around the corner", 1, 20));
+        assert!(best.z > 10.0 && best.p_value < 1e-9 && best.without < 0.2, "{best:?}");
+        assert!(best.insertion.mean > 3.0 * best.insertion.error, "{best:?}");
+    }
+
+    #[test]
+    fn words_that_decide_the_class_are_not_seen_as_dropped_in() {
+        let (texts, labels) = planted(1200, 0);
+        let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
+        assert!(!out.found.is_empty());
+        for p in out.found.iter().filter(|p| p.p_value * out.tested as f64 <= 0.01) {
+            assert!(p.insertion.t() < 2.0, "{} {:?}", p.words, p.insertion);
+        }
+    }
+
+    #[test]
+    fn a_phrase_at_a_fixed_place_is_seen_too() {
+        let (mut texts, labels) = planted(1200, 0);
+        let mut labels = labels;
+        for i in (0..60).step_by(2) {
+            texts[i] = format!("breaking news {}", texts[i]);
+            labels[i] = 1;
+        }
+        let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
+        assert_eq!(out.found[0].words, "breaking news");
+        assert!(out.found[0].insertion.mean > 0.0, "{:?}", out.found[0]);
+    }
+
+    #[test]
+    fn nothing_to_read_is_no_trouble() {
+        assert_eq!(phrases::<&str>(&[], &[], 2, &PhraseOptions::default()).found, vec![]);
+        assert_eq!(phrases(&["a"], &[0], 1, &PhraseOptions::default()).found, vec![]);
+        assert_eq!(phrases(&["", "a a a", "a"], &[0, 1, u32::MAX], 2, &PhraseOptions::default()).found, vec![]);
+    }
+}
