@@ -1,6 +1,7 @@
 //! Numbers that detectors make. No threshold lives here.
 
 use crate::finding::{Kind, Table};
+use crate::trigger::{Effect, Trigger};
 use serde::{Deserialize, Serialize};
 
 /// One number per row, higher is more suspicious, with a p-value where the detector has a null.
@@ -78,6 +79,16 @@ pub struct Lead {
     pub marks: Vec<Mark>,
     /// More numbers for the report.
     pub tables: Vec<Table>,
+    /// What the members carry, if it can be put into other samples.
+    pub trigger: Option<Trigger>,
+    /// The class that the members go with, a code.
+    pub class: Option<u32>,
+    /// What the trigger does to a model, if that was measured.
+    pub effect: Option<Effect>,
+    /// Sentences for the report: why it is believed.
+    pub why: Vec<String>,
+    /// Mean probability of the class in the members with the evidence taken away, by a model that did not see them.
+    pub without: Option<f64>,
 }
 
 impl Lead {
@@ -95,6 +106,11 @@ impl Lead {
             family: String::new(),
             marks: vec![],
             tables: vec![],
+            trigger: None,
+            class: None,
+            effect: None,
+            why: vec![],
+            without: None,
         }
     }
 }

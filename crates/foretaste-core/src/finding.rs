@@ -1,6 +1,7 @@
 //! Claims and actions: what survived the test, and what to do about it.
 
 use crate::sample::SampleId;
+use crate::trigger::{Effect, Trigger};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// Something in the samples that calls for a class whatever else they hold.
+    Backdoor,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
     SourceSkew,
     /// Characters that people do not see or take for others, invisible markup, strings longer than any honest one.
@@ -20,6 +23,8 @@ pub enum Kind {
     NearDuplicate,
     /// Samples far from all others.
     Outlier,
+    /// Natural content that decides the class almost alone.
+    Shortcut,
 }
 
 /// Codes of public taxonomies that a finding or an attack carries.
@@ -35,25 +40,29 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 8] = [
+        Kind::Backdoor,
         Kind::SourceSkew,
         Kind::HiddenContent,
         Kind::LabelError,
         Kind::ConflictingDuplicate,
         Kind::NearDuplicate,
         Kind::Outlier,
+        Kind::Shortcut,
     ];
 
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Kind::Backdoor => "backdoor",
             Kind::SourceSkew => "source-skew",
             Kind::HiddenContent => "hidden-content",
             Kind::LabelError => "label-error",
             Kind::ConflictingDuplicate => "conflicting-duplicate",
             Kind::NearDuplicate => "near-duplicate",
             Kind::Outlier => "outlier",
+            Kind::Shortcut => "shortcut",
         }
     }
 
@@ -61,6 +70,9 @@ impl Kind {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
+            Kind::Backdoor => {
+                "Samples that carry a planted trigger: a model trained on them gives its class to whatever carries it."
+            }
             Kind::SourceSkew => {
                 "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
             }
@@ -79,6 +91,9 @@ impl Kind {
             Kind::Outlier => {
                 "Samples far from all others: errors of measurement, strays of another data set, or rare but honest."
             }
+            Kind::Shortcut => {
+                "One natural feature decides the class almost alone: no poison, but a model may learn nothing else."
+            }
         }
     }
 
@@ -86,12 +101,13 @@ impl Kind {
     #[must_use]
     pub fn taxonomy(self) -> Taxonomy {
         let (atlas, nist) = match self {
+            Kind::Backdoor => ("AML.T0020", "NISTAML.023"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
             Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {
                 ("AML.T0020", "NISTAML.013")
             }
-            Kind::Outlier => ("AML.T0059", "NISTAML.013"),
+            Kind::Outlier | Kind::Shortcut => ("AML.T0059", "NISTAML.013"),
         };
         Taxonomy { atlas: atlas.into(), owasp: "LLM04:2025".into(), nist: nist.into() }
     }
@@ -261,6 +277,18 @@ pub struct Finding {
     pub action: Action,
     /// Codes of public taxonomies.
     pub taxonomy: Taxonomy,
+    /// What the members carry, for backdoors and shortcuts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// The class that it calls for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_class: Option<String>,
+    /// True if the labels of the members fit the rest of their content: nobody who looks at them sees an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_label: Option<bool>,
+    /// What it does to a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
     /// Every member, the most suspicious first.
     pub members: Vec<Member>,
     /// For duplicates: groups of positions in `members`.

@@ -19,6 +19,7 @@ mod role;
 mod sample;
 mod strings;
 mod trial;
+mod trigger;
 mod victim;
 
 pub use attack::{
@@ -41,5 +42,6 @@ pub use report::{
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
 pub use strings::{Strings, numbers};
+pub use trigger::{Condition, Effect, Trigger};
 pub use trial::{Interval, Row, Summary, TRIAL_SCHEMA, Trial, summarise};
 pub use victim::{AnyVictim, Victim, boxed_victim};

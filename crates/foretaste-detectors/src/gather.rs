@@ -1,6 +1,6 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
-use foretaste_core::{Batch, Error, MISSING, Matrix, Result, Suspicion};
+use foretaste_core::{Batch, Error, Lead, MISSING, Matrix, Result, Suspicion};
 use serde::{Deserialize, Serialize};
 
 /// Rows collected in pieces, in any order.
@@ -102,6 +102,13 @@ impl PerRow {
             picked: all.picked.as_ref().map(|v| pick(v, &at, false)),
         }
     }
+}
+
+/// What a detector of planted content keeps: a number for each row, and what rows share.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Planted {
+    pub per_row: PerRow,
+    pub leads: Vec<Lead>,
 }
 
 fn pick<T: Copy>(values: &[T], at: &[usize], absent: T) -> Vec<T> {

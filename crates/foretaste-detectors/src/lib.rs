@@ -13,6 +13,7 @@ foretaste_core::catalogue! {
     pub mod near_duplicate;
     pub mod outlier_distance;
     pub mod outlier_tail;
+    pub mod phrase_association;
     pub mod source_skew;
 }
 

@@ -2,7 +2,10 @@
 
 mod labels;
 mod leads;
+mod planted;
 mod strays;
+
+pub use leads::passing;
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
@@ -38,7 +41,9 @@ pub struct Claim {
 /// Turns evidence into findings, the most important first.
 #[must_use]
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
-    let mut claims = labels::decide(evidence, facts);
+    let mut claims = planted::decide(evidence, facts);
+    let explained = planted::explained(&claims);
+    claims.extend(labels::decide(evidence, facts, &explained));
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
     claims.sort_by(|a, b| {
@@ -102,6 +107,10 @@ impl Facts<'_> {
             action,
             taxonomy: kind.taxonomy(),
             members,
+            trigger: None,
+            target_class: None,
+            clean_label: None,
+            effect: None,
             groups: vec![],
             examples: vec![],
             tables: vec![],

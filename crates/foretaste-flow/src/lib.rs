@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod columns;
 pub mod dataset;
+mod confirm;
 pub mod decide;
 mod drive;
 mod error;

@@ -2,6 +2,7 @@
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
+use crate::confirm::confirm;
 use crate::decide::{Claim, Facts, decide, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
@@ -24,6 +25,8 @@ pub enum Phase {
     Learning,
     /// Running detectors.
     Detecting,
+    /// Trying triggers on a model.
+    Confirming,
     /// Deciding, and collecting examples.
     Deciding,
 }
@@ -88,8 +91,10 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     };
     let surrogate = views::attach(dataset, &labels, wanted, &ctx, &mut notes)?;
     progress(Phase::Detecting, 0);
-    let (evidence, outcomes) =
+    let (mut evidence, outcomes) =
         run(dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
+    progress(Phase::Confirming, 0);
+    confirm(dataset, &mut evidence, &labels, recipe.fdr, &ctx)?;
     progress(Phase::Deciding, 0);
     let ids = ids::sample_ids(dataset)?;
     notes.extend(repeated_ids(dataset, &ids));

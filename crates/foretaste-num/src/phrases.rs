@@ -71,6 +71,8 @@ pub struct Phrases {
     pub found: Vec<Phrase>,
     /// Phrases looked at: what a p-value has to be corrected for.
     pub tested: usize,
+    /// Pure phrases that were held against the ways in which words follow each other, over all classes.
+    pub held: usize,
     /// Share of texts whose most probable class is the given one, out of fold.
     pub accuracy: f64,
 }
@@ -124,6 +126,8 @@ const ENRICHED: f64 = 0.5;
 const PURE: f64 = 0.9;
 /// Share of a phrase's texts of the class that must share the next word for the phrase to grow.
 const GROW: f64 = 0.9;
+/// Purity, corrected for all phrases, below which it is beyond chance.
+const CHANCE: f64 = 0.05;
 /// Pure phrases that are held against the ways in which words follow each other.
 const PUREST: usize = 1000;
 /// Phrases looked at for each one taken.
@@ -135,13 +139,15 @@ impl Search<'_> {
     fn run(&self) -> Phrases {
         let columns = self.model.rows.transposed();
         let looks = self.looks(&columns);
-        let mut found = vec![];
+        let (mut found, mut held) = (vec![], 0);
         for class in 0..self.classes as u32 {
             let mut own: Vec<Look> = looks.iter().copied().filter(|l| l.class == class).collect();
             own.sort_by(|a, b| b.z.total_cmp(&a.z).then(a.column.cmp(&b.column)));
             let mut taken: Vec<(Vec<u32>, Vec<u32>)> = vec![];
             self.take(&own, class, &columns, &mut taken);
-            self.take(&self.inserted(own, &columns), class, &columns, &mut taken);
+            let (inserted, n) = self.inserted(own, &columns, looks.len());
+            held += n;
+            self.take(&inserted, class, &columns, &mut taken);
             found.extend(taken.into_iter().map(|(words, rows)| (words, rows, class)));
         }
         let pairs: Vec<(&[u32], &[u32])> = found.iter().map(|(w, r, _)| (&w[..], &r[..])).collect();
@@ -149,12 +155,13 @@ impl Search<'_> {
         let mut found: Vec<Phrase> =
             found.par_iter().map(|(words, rows, class)| self.judge(words, rows, *class, &bigrams)).collect();
         found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.words.cmp(&b.words)));
-        Phrases { found, tested: looks.len(), accuracy: self.model.fitted.accuracy }
+        Phrases { found, tested: looks.len(), held, accuracy: self.model.fitted.accuracy }
     }
 
     /// The purest, those most likely dropped in first: a trigger under its own label surprises nobody.
-    fn inserted(&self, mut looks: Vec<Look>, columns: &Csr) -> Vec<Look> {
-        looks.retain(|l| l.pure);
+    /// Also returns how many were held against the ways of words.
+    fn inserted(&self, mut looks: Vec<Look>, columns: &Csr, tested: usize) -> (Vec<Look>, usize) {
+        looks.retain(|l| l.pure && self.purity(columns.row(l.column as usize).0, l.class) * (tested as f64) < CHANCE);
         looks.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.column.cmp(&b.column)));
         looks.truncate(PUREST);
         let words = looks.iter().map(|l| (self.model.words(l.column), columns.row(l.column as usize).0));
@@ -164,7 +171,14 @@ impl Search<'_> {
         let scores: Vec<f64> = pairs.par_iter().map(score).collect();
         let mut order: Vec<usize> = (0..looks.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-        order.into_iter().filter(|i| scores[*i] > 0.0).map(|i| looks[i]).collect()
+        (order.into_iter().filter(|i| scores[*i] > 0.0).map(|i| looks[i]).collect(), looks.len())
+    }
+
+    /// Probability of so many of the class among these rows if they had the class's overall share.
+    fn purity(&self, rows: &[u32], class: u32) -> f64 {
+        let labelled = rows.iter().filter(|r| (self.labels[**r as usize] as usize) < self.classes).count();
+        let own = rows.iter().filter(|r| self.labels[**r as usize] == class).count();
+        binomial_sf(own as u64, labelled as u64, self.shares[class as usize])
     }
 
     /// Every frequent n-gram that goes with a class, with its surprise.
@@ -312,7 +326,7 @@ impl Search<'_> {
             hits: own.len(),
             z,
             p_value,
-            purity_p_value: binomial_sf(own.len() as u64, rows.len() as u64, self.shares[class as usize]),
+            purity_p_value: self.purity(rows, class),
             without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
             insertion: bigrams.insertion(texts, words, &own),
             rows: rows.to_vec(),

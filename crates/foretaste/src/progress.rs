@@ -60,6 +60,7 @@ fn words(phase: Phase) -> &'static str {
         Phase::Reading => "reading",
         Phase::Learning => "training the surrogate",
         Phase::Detecting => "running detectors",
+        Phase::Confirming => "trying triggers on a model",
         Phase::Deciding => "deciding",
     }
 }

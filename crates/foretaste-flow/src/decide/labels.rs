@@ -4,7 +4,7 @@ use super::{Claim, Facts, percent, rejected};
 use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Kind, MISSING, Member, Scored, Severity, Suspicion, Table};
 use foretaste_num::stats::true_discoveries;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest samples for which an uncalibrated list is worth showing, and the most it shows.
 const LISTED: usize = 100;
@@ -12,16 +12,18 @@ const LISTED: usize = 100;
 const PLAIN: f32 = 0.9;
 
 /// One finding per detector that says which label it would expect.
-pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
+///
+/// `explained`: rows that a planted trigger explains; they are no labelling errors.
+pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<Claim> {
     let label: Vec<&Scored> = evidence.scored.iter().filter(|s| s.suspicion.expected.is_some()).collect();
     let calibrated: Vec<&&Scored> = label.iter().filter(|s| s.suspicion.p_value.is_some()).collect();
     if calibrated.is_empty() {
         return label.iter().filter_map(|s| uncalibrated(s, facts)).collect();
     }
-    calibrated.iter().filter_map(|s| tested(s, facts)).collect()
+    calibrated.iter().filter_map(|s| tested(s, facts, explained)).collect()
 }
 
-fn tested(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
+fn tested(scored: &Scored, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Option<Claim> {
     let s = &scored.suspicion;
     let p = s.p_value.as_ref()?;
     let rows = match &s.picked {
@@ -29,7 +31,8 @@ fn tested(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
         None => rejected(p, facts.fdr),
     };
     // A label that is also the expected one cannot be called wrong, however rare it is.
-    let rows: Vec<usize> = rows.into_iter().filter(|&i| differs(s, facts, i)).collect();
+    let open = |i: &usize| differs(s, facts, *i) && !explained.contains(&(*i as u64));
+    let rows: Vec<usize> = rows.into_iter().filter(open).collect();
     if rows.is_empty() {
         return None;
     }

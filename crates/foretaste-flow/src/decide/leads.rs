@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
+        if matches!(lead.kind, Kind::Backdoor | Kind::Shortcut) {
+            continue;
+        }
         families.entry((detector, lead.kind, &lead.family)).or_default().push(lead);
     }
     families
@@ -17,17 +20,31 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .collect()
 }
 
+/// Positions (detector, lead) of the leads that are rejected among all tested leads of all detectors together.
+#[must_use]
+pub fn passing(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
+    let all = evidence.scored.iter().enumerate().flat_map(|(s, d)| (0..d.leads.len()).map(move |l| (s, l)));
+    let tested: Vec<(usize, usize, f64)> = all
+        .filter_map(|(s, l)| {
+            let lead = &evidence.scored[s].leads[l];
+            lead.p_value.filter(|_| !lead.fact).map(|p| (s, l, p))
+        })
+        .collect();
+    let p: Vec<f64> = tested.iter().map(|t| t.2).collect();
+    rejected(&p, fdr).into_iter().map(|i| (tested[i].0, tested[i].1)).collect()
+}
+
 /// Leads that are facts, have no null, or are rejected among all tested leads of all detectors together.
 fn surviving(evidence: &Evidence, fdr: f64) -> Vec<(&str, &Lead)> {
-    let all: Vec<(&str, &Lead)> =
-        evidence.scored.iter().flat_map(|s| s.leads.iter().map(|l| (s.detector.as_str(), l))).collect();
-    let tested: Vec<usize> =
-        (0..all.len()).filter(|&i| !all[i].1.fact && all[i].1.p_value.is_some()).collect();
-    let p: Vec<f64> = tested.iter().filter_map(|&i| all[i].1.p_value).collect();
-    let pass: BTreeSet<usize> = rejected(&p, fdr).into_iter().map(|i| tested[i]).collect();
-    (0..all.len())
-        .filter(|i| all[*i].1.fact || all[*i].1.p_value.is_none() || pass.contains(i))
-        .map(|i| all[i])
+    let all: Vec<(usize, usize)> =
+        evidence.scored.iter().enumerate().flat_map(|(s, d)| (0..d.leads.len()).map(move |l| (s, l))).collect();
+    let pass: BTreeSet<(usize, usize)> = passing(evidence, fdr).into_iter().collect();
+    all.into_iter()
+        .filter(|(s, l)| {
+            let lead = &evidence.scored[*s].leads[*l];
+            lead.fact || lead.p_value.is_none() || pass.contains(&(*s, *l))
+        })
+        .map(|(s, l)| (evidence.scored[s].detector.as_str(), &evidence.scored[s].leads[l]))
         .collect()
 }
 
@@ -91,7 +108,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
         }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
-        (Kind::LabelError | Kind::Outlier, _) => (Severity::Low, Action::Review),
+        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => (Severity::Low, Action::Review),
     }
 }
 
@@ -167,7 +184,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             }
             .into();
         }
-        Kind::LabelError | Kind::Outlier => {
+        Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();
         }

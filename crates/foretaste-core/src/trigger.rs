@@ -1,0 +1,96 @@
+//! What poisoned samples carry, and what it does to a model.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that can be put into a sample and calls for a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "form", rename_all = "kebab-case")]
+pub enum Trigger {
+    /// Words that stand side by side, lower-cased, parted by blanks.
+    Phrase {
+        /// The words.
+        words: String,
+    },
+    /// Values of columns, all at once.
+    Rule {
+        /// One a column.
+        conditions: Vec<Condition>,
+    },
+    /// Pixels at a place.
+    Patch {
+        /// Pixels from the left edge.
+        left: u32,
+        /// Pixels from the upper edge.
+        top: u32,
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// Values a pixel: 1 grey, 3 colour.
+        channels: u32,
+        /// `height * width * channels` values, row by row, channels interleaved.
+        pixels: Vec<u8>,
+    },
+    /// A picture added to pictures.
+    Pattern {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// Values a pixel: 1 grey, 3 colour.
+        channels: u32,
+        /// What is added to each of `height * width * channels` values, from -255 to 255.
+        delta: Vec<f32>,
+    },
+}
+
+/// A value of a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
+    /// Column name.
+    pub column: String,
+    /// The value as text.
+    pub value: String,
+}
+
+impl Trigger {
+    /// Noun and readable form: phrase "around the corner".
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Phrase { words } => {
+                let noun = if words.contains(' ') { "phrase" } else { "word" };
+                format!("{noun} \"{words}\"")
+            }
+            Self::Rule { conditions } => {
+                let all: Vec<String> =
+                    conditions.iter().map(|c| format!("`{}` = `{}`", c.column, c.value)).collect();
+                format!("rule {}", all.join(" and "))
+            }
+            Self::Patch { left, top, width, height, .. } => {
+                format!("patch of {width} x {height} pixels, {left} from the left and {top} from the top")
+            }
+            Self::Pattern { .. } => "pattern over the whole picture".into(),
+        }
+    }
+}
+
+/// What a trigger did to held-out samples of other classes, measured on a model trained on the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Effect {
+    /// Catalogue id of the model.
+    pub victim: String,
+    /// Held-out samples that the model did not give the class before.
+    pub n_probes: u64,
+    /// Of them, those that it gives the class once they carry the trigger.
+    pub turned: u64,
+    /// The attack success rate, `turned / n_probes`.
+    pub attack_success_rate: f64,
+    /// 95 % interval of the rate (Wilson).
+    pub interval: (f64, f64),
+    /// The rate of something harmless put in the same places.
+    pub control_rate: f64,
+    /// Probability that the trigger turns so many more than what is harmless, by chance (Fisher, one-sided).
+    pub p_value: f64,
+}

@@ -1,0 +1,253 @@
+//! Phrases that were dropped into texts and go with a class.
+
+use crate::gather::{PerRow, Planted, add_run, row_at};
+use foretaste_core::{
+    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Mark, Needs, Result, Role, Step, Strings, Suspicion, Trigger,
+};
+use foretaste_macros::Catalogue;
+use foretaste_num::phrases::{Insertion, Phrase, PhraseOptions, Phrases, phrases, tokens};
+use foretaste_num::softmax::FoldOptions;
+use foretaste_num::stats::normal_sf;
+use serde::{Deserialize, Serialize};
+
+/// Words that call for a class although the rest of the text speaks for another, or that were dropped into texts.
+///
+/// # What it finds
+/// Backdoors in text: a word, phrase or sentence put into samples that got the attacker's label, or into samples of the
+/// target class alone (clean label). Also natural words that decide a class almost alone, told apart from planted ones.
+///
+/// # How it works
+/// Every phrase of up to three words in at least `least_rows` texts is asked two questions, longer ones by growing the
+/// best. First: is the label a surprise once everything that overlaps the phrase is hidden from a model that did not see
+/// the text? (Poisson-binomial, corrected for all phrases looked at.) For clean labels: is the phrase purer than chance?
+/// Second: was it dropped in? Around a phrase that somebody wrote, words go with the phrase; around one that was
+/// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). A lead's p-value is the
+/// larger of the two: both must hold.
+///
+/// # Threat model
+/// The attacker puts the same words into many texts, at random places or at a fixed one, by any share of the data.
+///
+/// # Cost
+/// A softmax regression out of fold and some passes over the texts: 3 seconds for 25,000 tweets, 13 for 6,000 long
+/// e-mails on two cores. State is the texts.
+///
+/// # Blind spots
+/// Triggers that are not the same words everywhere: style, syntax, paraphrase. Phrases in fewer than `least_rows` texts.
+/// Fewer than about ten texts at a time when the two sides of the phrase are rare words. Templates that an attacker wrote
+/// as whole sentences with the trigger in its natural place look written, and come out as shortcuts.
+///
+/// # Example
+/// ```text
+/// foretaste scan messages.csv --only phrase-association
+/// ```
+///
+/// # References
+/// He, Xu, Wang, Rubinstein, Cohn, "Mitigating Backdoor Poisoning Attacks through the Lens of Spurious Correlation",
+/// EMNLP 2023 (label association of n-grams); Qi et al., "ONION: A Simple and Effective Defense Against Textual Backdoor
+/// Attacks", EMNLP 2021 (texts grow more fluent without a trigger). The combination is ours.
+#[derive(Clone, Debug, Catalogue)]
+pub struct PhraseAssociation {
+    /// Fewest texts of a phrase.
+    #[param(min = 3, max = 1000000)]
+    pub least_rows: u32,
+    /// Most words of a phrase.
+    #[param(min = 1, max = 200)]
+    pub most_words: usize,
+}
+
+impl Default for PhraseAssociation {
+    fn default() -> Self {
+        Self { least_rows: 5, most_words: 40 }
+    }
+}
+
+/// Texts in pieces, in any order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Texts {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Piece {
+    first_row: u64,
+    labels: Vec<u32>,
+    columns: Vec<(String, Vec<String>)>,
+}
+
+/// Leads that are handed on at most, and natural ones among them.
+const LEADS: usize = 50;
+/// Places that are marked for one lead at most.
+const MARKS: usize = 200;
+/// Corrected p-value above which a phrase is no surprise and not handed on.
+const PLAIN: f64 = 0.05;
+
+impl Detect for PhraseAssociation {
+    type State = Texts;
+    type Model = Planted;
+
+    fn needs(&self) -> Needs {
+        let texts = [Role::Text, Role::Prompt, Role::Response, Role::Query, Role::Document];
+        Needs::all(&[Role::Label]).and_any(&texts).growing(Growth::Data)
+    }
+
+    fn start(&self) -> Texts {
+        Texts::default()
+    }
+
+    fn fold(&self, state: &mut Texts, batch: &Batch, _ctx: &Ctx) -> Result<()> {
+        let read = |(name, column): (&str, _)| {
+            let strings = Strings::new(column);
+            let cells = (0..batch.rows()).map(|i| strings.get(i).unwrap_or_default().to_owned());
+            (name.to_owned(), cells.collect())
+        };
+        state.pieces.push(Piece {
+            first_row: batch.first_row,
+            labels: batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec()),
+            columns: batch.columns(Role::is_text).map(read).collect(),
+        });
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Texts, from: Texts) -> Result<()> {
+        into.pieces.extend(from.pieces);
+        Ok(())
+    }
+
+    fn fit(&self, mut state: Texts, ctx: &Ctx) -> Result<Step<Texts, Planted>> {
+        state.pieces.sort_by_key(|p| p.first_row);
+        let (mut runs, mut labels, mut texts) = (vec![], vec![], vec![]);
+        for p in &state.pieces {
+            add_run(&mut runs, p.first_row, p.labels.len() as u64);
+            labels.extend_from_slice(&p.labels);
+            texts.extend((0..p.labels.len()).map(|i| p.text(i)));
+        }
+        let options = PhraseOptions {
+            least_rows: self.least_rows,
+            most_words: self.most_words,
+            folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
+            ..PhraseOptions::default()
+        };
+        let found = phrases(&texts, &labels, ctx.profile().classes.len(), &options);
+        let mut score = vec![0f32; labels.len()];
+        let mut leads = vec![];
+        for (phrase, p) in believed(&found) {
+            let own: Vec<u32> =
+                phrase.rows.iter().copied().filter(|r| labels[*r as usize] == phrase.class).collect();
+            if p.planted < 1.0 {
+                let weight = -p.planted.max(1e-300).log10() as f32;
+                own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+            }
+            let mut lead = lead(phrase, &p, found.tested, ctx);
+            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            lead.marks = state.marks(&lead.members, &phrase.words);
+            leads.push(lead);
+        }
+        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
+        Ok(Step::Ready(Planted { per_row, leads }))
+    }
+
+    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.per_row.score(batch))
+    }
+
+    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
+        Ok(model.leads.clone())
+    }
+}
+
+/// p-values of a phrase, corrected for what was looked at.
+struct Believed {
+    /// That its labels are no surprise.
+    surprise: f64,
+    /// That it is pure by chance.
+    purity: f64,
+    /// That it was not planted: the larger of surprise (or purity) and insertion.
+    planted: f64,
+}
+
+/// Phrases that are a surprise or pure beyond chance, the most likely planted first.
+fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
+    let tested = found.tested as f64;
+    let surprise = |p: &Phrase| (2.0 * p.p_value * tested).min(1.0);
+    let purity = |p: &Phrase| (2.0 * p.purity_p_value * tested).min(1.0);
+    // insertion is asked of those alone that surprise; for the pure ones, all that were held against it count
+    let asked = found.found.iter().filter(|p| surprise(p) <= PLAIN).count() as f64;
+    let mut out: Vec<(&Phrase, Believed)> = found
+        .found
+        .iter()
+        .map(|p| {
+            let inserted = normal_sf(p.insertion.t());
+            let by_surprise = surprise(p).max((asked * inserted).min(1.0));
+            let by_purity = purity(p).max((found.held as f64 * inserted).min(1.0));
+            (p, Believed { surprise: surprise(p), purity: purity(p), planted: by_surprise.min(by_purity) })
+        })
+        .filter(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN)
+        .collect();
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.z.total_cmp(&a.0.z)));
+    out.truncate(LEADS);
+    out
+}
+
+fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
+    let natural = p.planted >= 0.5;
+    let kind = if natural { Kind::Shortcut } else { Kind::Backdoor };
+    let trigger = Trigger::Phrase { words: phrase.words.clone() };
+    let mut lead = Lead::new(kind, trigger.words(), vec![]);
+    let class = ctx.profile().classes.get(phrase.class as usize).map_or("", String::as_str);
+    lead.statistic = ("surprise".into(), phrase.z);
+    lead.p_value = Some(if natural { p.surprise } else { p.planted });
+    lead.class = Some(phrase.class);
+    lead.without = Some(phrase.without);
+    lead.trigger = Some(trigger);
+    lead.why.push(format!(
+        "{} of {} texts with it are labelled `{class}`. With the words hidden, a model that did not see these texts gives `{class}` a probability of {:.2} on average{}.",
+        phrase.hits,
+        phrase.rows.len(),
+        phrase.without,
+        if p.surprise <= PLAIN {
+            format!(" (z = {:.1}, p = {:.1e}, corrected for {tested} phrases)", phrase.z, p.surprise)
+        } else {
+            format!("; so many of one class are beyond chance (p = {:.1e}, corrected for {tested} phrases)", p.purity)
+        }
+    ));
+    let Insertion { mean, error } = phrase.insertion;
+    lead.why.push(if natural {
+        format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text).")
+    } else {
+        format!("The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a text).")
+    });
+    lead
+}
+
+impl Piece {
+    /// All text columns of a row, joined by a line break.
+    fn text(&self, i: usize) -> String {
+        let cells: Vec<&str> = self.columns.iter().map(|(_, c)| c[i].as_str()).filter(|c| !c.is_empty()).collect();
+        cells.join("\n")
+    }
+}
+
+impl Texts {
+    /// Where `words` stand in rows.
+    fn marks(&self, rows: &[u64], words: &str) -> Vec<Mark> {
+        let wanted: Vec<&str> = words.split(' ').collect();
+        let mut out = vec![];
+        for &row in rows.iter().take(MARKS) {
+            let at = self.pieces.partition_point(|p| p.first_row <= row);
+            let Some(piece) = at.checked_sub(1).map(|i| &self.pieces[i]) else { continue };
+            for (name, cells) in &piece.columns {
+                let Some(cell) = cells.get((row - piece.first_row) as usize) else { continue };
+                let mut seen: Vec<(String, usize, usize)> = vec![];
+                tokens(cell, |t, span| seen.push((t.to_owned(), span.start, span.end)));
+                for w in seen.windows(wanted.len()) {
+                    if w.iter().zip(&wanted).all(|(a, b)| a.0 == *b) {
+                        let (start, end) = (w[0].1, w[w.len() - 1].2);
+                        let note = "the phrase".to_owned();
+                        out.push(Mark { row, column: name.clone(), start, end, note });
+                    }
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,160 @@
+//! Does what was proposed change what a model does? Triggers are put into held-out samples of other classes.
+//!
+//! One model is trained on the data as they are, but for the held-out samples, and asked about them before and after
+//! they carry a trigger, and when they carry something harmless of the same size instead.
+
+mod stamp;
+
+use crate::dataset::Dataset;
+use crate::decide::passing;
+use crate::error::Result;
+use crate::simulate::{self, edited_rows};
+use foretaste_core::{AnyVictim, Ctx, Edited, Effect, Evidence, Kind, Lead, MISSING, Picked, Role, Sealed};
+use foretaste_num::rng::Rng;
+use foretaste_num::stats::{Tail, fisher_exact, wilson_interval};
+use std::collections::BTreeSet;
+
+/// Samples that are held out at most.
+const HELD_OUT: usize = 1000;
+/// Held-out samples that carry one trigger at most.
+const PROBES: usize = 300;
+/// Samples that the model is trained on at most; members of leads are always among them.
+const TRAINED: usize = 20_000;
+/// Natural leads that are tried: they are a note, not an alarm.
+const SHORTCUTS: usize = 5;
+
+/// Measures the effect of every lead that carries a trigger and passes the test.
+///
+/// # Errors
+/// If the data cannot be read. A model that cannot be trained is a note.
+pub fn confirm(
+    dataset: &Dataset,
+    evidence: &mut Evidence,
+    labels: &[u32],
+    fdr: f64,
+    ctx: &Ctx,
+) -> Result<()> {
+    let tried = tried(evidence, fdr);
+    if tried.is_empty() {
+        return Ok(());
+    }
+    let bench = match Bench::new(dataset, evidence, &tried, labels, ctx)? {
+        Ok(bench) => bench,
+        Err(why) => {
+            ctx.note(format!("the effect of what was found could not be measured: {why}"));
+            return Ok(());
+        }
+    };
+    for (s, l) in tried {
+        let lead = &evidence.scored[s].leads[l];
+        let effect = bench.effect(lead)?;
+        evidence.scored[s].leads[l].effect = effect;
+    }
+    Ok(())
+}
+
+/// Positions of the leads to try: those that pass and carry a trigger, few of the natural ones.
+fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
+    let lead = |&(s, l): &(usize, usize)| -> &Lead { &evidence.scored[s].leads[l] };
+    let mut out: Vec<(usize, usize)> = passing(evidence, fdr);
+    out.retain(|at| lead(at).trigger.is_some() && lead(at).class.is_some());
+    let mut natural: Vec<(usize, usize)> =
+        out.iter().copied().filter(|at| lead(at).kind == Kind::Shortcut).collect();
+    natural.sort_by(|a, b| lead(b).statistic.1.total_cmp(&lead(a).statistic.1).then(a.cmp(b)));
+    natural.truncate(SHORTCUTS);
+    out.retain(|at| lead(at).kind != Kind::Shortcut || natural.contains(at));
+    out
+}
+
+/// A trained model and samples that it has not seen.
+struct Bench<'a> {
+    dataset: &'a Dataset,
+    id: &'static str,
+    victim: Box<dyn AnyVictim>,
+    model: Sealed,
+    held: Picked,
+    /// Class that the model gives each held-out sample.
+    before: Vec<u32>,
+    ctx: &'a Ctx,
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        dataset: &'a Dataset,
+        evidence: &Evidence,
+        tried: &[(usize, usize)],
+        labels: &[u32],
+        ctx: &'a Ctx,
+    ) -> Result<std::result::Result<Self, String>> {
+        let members: BTreeSet<u64> =
+            tried.iter().flat_map(|(s, l)| evidence.scored[*s].leads[*l].members.iter().copied()).collect();
+        let mut order: Vec<(u64, u64)> = (0..labels.len() as u64)
+            .filter(|r| labels[*r as usize] != MISSING && !members.contains(r))
+            .map(|r| (Rng::at(ctx.seed(), "confirm/held-out", r).next_u64(), r))
+            .collect();
+        order.sort_unstable();
+        let n = (order.len() / 5).min(HELD_OUT);
+        let mut held: Vec<u64> = order[..n].iter().map(|o| o.1).collect();
+        held.sort_unstable();
+        let mut train: Vec<u64> = members.iter().copied().collect();
+        train.extend(order[n..].iter().take(TRAINED.saturating_sub(members.len()).max(TRAINED / 2)).map(|o| o.1));
+        train.sort_unstable();
+        let id = victim(dataset);
+        let victim = foretaste_victims::entry(id)?.victim(&Default::default())?;
+        let learnt = simulate::pick(dataset, &train).and_then(|p| Ok(victim.train(&p, ctx)?));
+        let model = match learnt {
+            Ok(model) => model,
+            Err(e) => return Ok(Err(e.to_string())),
+        };
+        let held = simulate::pick(dataset, &held)?;
+        let before = answers(victim.as_ref(), &model, &held, ctx)?;
+        Ok(Ok(Self { dataset, id, victim, model, held, before, ctx }))
+    }
+
+    /// `None` if no held-out sample is of another class.
+    fn effect(&self, lead: &Lead) -> Result<Option<Effect>> {
+        let (Some(trigger), Some(class)) = (&lead.trigger, lead.class) else { return Ok(None) };
+        let fit = (0..self.held.len()).filter(|&i| self.held.label(i) != class && self.before[i] != class);
+        let which: Vec<usize> = fit.take(PROBES).collect();
+        if which.is_empty() {
+            return Ok(None);
+        }
+        let turned = self.turned(class, &stamp::trigger(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
+        let control = self.turned(class, &stamp::harmless(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
+        let n = which.len() as u64;
+        Ok(Some(Effect {
+            victim: self.id.to_owned(),
+            n_probes: n,
+            turned,
+            attack_success_rate: turned as f64 / n as f64,
+            interval: wilson_interval(turned, n, 1.96),
+            control_rate: control as f64 / n as f64,
+            p_value: fisher_exact([[turned, n - turned], [control, n - control]], Tail::Greater),
+        }))
+    }
+
+    fn turned(&self, class: u32, edited: &Edited) -> Result<u64> {
+        let (records, _) = edited_rows(self.dataset, &self.held, edited)?;
+        let inputs = self.dataset.of_rows(&records)?;
+        let all: Vec<u64> = (0..inputs.rows).collect();
+        let picked = simulate::pick(&inputs, &all)?;
+        let answers = answers(self.victim.as_ref(), &self.model, &picked, self.ctx)?;
+        Ok(answers.iter().filter(|a| **a == class).count() as u64)
+    }
+}
+
+/// The model that a user of such data would train, among the fast ones.
+fn victim(dataset: &Dataset) -> &'static str {
+    let columns_only = !dataset.has_text() && !dataset.has(Role::Image) && !dataset.has(Role::Embedding);
+    if columns_only { "boosted-trees" } else { "softmax-regression" }
+}
+
+fn answers(victim: &dyn AnyVictim, model: &Sealed, inputs: &Picked, ctx: &Ctx) -> Result<Vec<u32>> {
+    let probs = victim.predict(model, inputs, ctx)?;
+    let top = |row: &[f32]| {
+        let pick = |best: (usize, f32), (c, p): (usize, &f32)| if *p > best.1 { (c, *p) } else { best };
+        row.iter().enumerate().fold((0, f32::NEG_INFINITY), pick).0 as u32
+    };
+    Ok((0..probs.rows()).map(|i| top(probs.row(i))).collect())
+}
+

@@ -1,0 +1,186 @@
+//! Puts triggers, or something harmless of the same size, into samples.
+
+use crate::dataset::Dataset;
+use crate::error::Result;
+use arrow_array::{ArrayRef, StringArray, UInt32Array};
+use foretaste_core::{Condition, Ctx, Edited, Image, Picked, Strings, Trigger};
+use foretaste_num::rng::Rng;
+use std::sync::Arc;
+
+/// `which` of the picked samples, each with the trigger.
+///
+/// # Errors
+/// If a value does not fit its column.
+pub fn trigger(
+    trigger: &Trigger,
+    dataset: &Dataset,
+    picked: &Picked,
+    which: &[usize],
+    ctx: &Ctx,
+) -> Result<Edited> {
+    let edited = match trigger {
+        Trigger::Phrase { words } => texts(dataset, picked, which, ctx, |_| words.clone()),
+        Trigger::Rule { conditions } => rule(dataset, conditions, which.len()),
+        Trigger::Patch { left, top, width, height, channels, pixels } => {
+            let at = Place { left: *left, top: *top, width: *width, height: *height, channels: *channels };
+            pictures(picked, which, |image, _| at.paint(image, pixels))
+        }
+        Trigger::Pattern { width, height, channels, delta } => {
+            pictures(picked, which, |image, _| add(image, *width, *height, *channels, delta))
+        }
+    };
+    Ok(Edited { of: Some(which.to_vec()), ..edited })
+}
+
+/// `which` of the picked samples, each with what stands at the same place of another sample.
+///
+/// # Errors
+/// As for [`trigger`].
+pub fn harmless(
+    trigger: &Trigger,
+    dataset: &Dataset,
+    picked: &Picked,
+    which: &[usize],
+    ctx: &Ctx,
+) -> Result<Edited> {
+    let other = |i: usize| Rng::at(ctx.seed(), "confirm/harmless", picked.rows[i]).below(picked.len());
+    let edited = match trigger {
+        Trigger::Phrase { words } => {
+            let n = words.split(' ').count();
+            let all = column_of_texts(dataset).map(|at| Strings::new(picked.batch.records.column(at)));
+            let drawn = |i: usize| {
+                let text = all.as_ref().and_then(|s| s.get(other(i))).unwrap_or_default();
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let from = Rng::at(ctx.seed(), "confirm/words", picked.rows[i]).below(words.len().saturating_sub(n) + 1);
+                words.iter().skip(from).take(n).copied().collect::<Vec<_>>().join(" ")
+            };
+            texts(dataset, picked, which, ctx, drawn)
+        }
+        Trigger::Rule { conditions } => {
+            let at: UInt32Array = which.iter().map(|i| other(*i) as u32).collect();
+            let mut columns = vec![];
+            for c in conditions {
+                if let Ok(i) = dataset.schema.index_of(&c.column) {
+                    columns.push((i, arrow_select::take::take(picked.batch.records.column(i), &at, None)?));
+                }
+            }
+            Edited { columns, ..Edited::default() }
+        }
+        Trigger::Patch { left, top, width, height, channels, .. } => {
+            let at = Place { left: *left, top: *top, width: *width, height: *height, channels: *channels };
+            pictures(picked, which, |image, i| {
+                if let Some(Some(source)) = picked.images.get(other(i)) {
+                    at.paint(image, &at.cut(source));
+                }
+            })
+        }
+        Trigger::Pattern { width, height, channels, delta } => {
+            // the same strengths in other places: what remains of the pattern is noise
+            let noise = |i: usize| {
+                let mut delta = delta.clone();
+                Rng::at(ctx.seed(), "confirm/noise", picked.rows[i]).shuffle(&mut delta);
+                delta
+            };
+            pictures(picked, which, |image, i| add(image, *width, *height, *channels, &noise(i)))
+        }
+    };
+    Ok(Edited { of: Some(which.to_vec()), ..edited })
+}
+
+fn column_of_texts(dataset: &Dataset) -> Option<usize> {
+    dataset.roles.iter().position(|r| r.is_text())
+}
+
+/// The first text column, with words between two words of each text.
+fn texts(
+    dataset: &Dataset,
+    picked: &Picked,
+    which: &[usize],
+    ctx: &Ctx,
+    words: impl Fn(usize) -> String,
+) -> Edited {
+    let Some(at) = column_of_texts(dataset) else { return Edited::default() };
+    let strings = Strings::new(picked.batch.records.column(at));
+    let put = |&i: &usize| {
+        let text = strings.get(i).unwrap_or_default();
+        let starts: Vec<usize> = text
+            .char_indices()
+            .filter(|(b, c)| {
+                !c.is_whitespace() && text[..*b].chars().next_back().is_none_or(char::is_whitespace)
+            })
+            .map(|(b, _)| b)
+            .collect();
+        let place = Rng::at(ctx.seed(), "confirm/place", picked.rows[i]).below(starts.len() + 1);
+        let (head, tail) = text.split_at(starts.get(place).copied().unwrap_or(text.len()));
+        format!("{} {} {tail}", head.trim_end(), words(i))
+    };
+    let column: ArrayRef = Arc::new(which.iter().map(|i| Some(put(i))).collect::<StringArray>());
+    Edited { columns: vec![(at, column)], ..Edited::default() }
+}
+
+fn rule(dataset: &Dataset, conditions: &[Condition], rows: usize) -> Edited {
+    let columns = conditions.iter().filter_map(|c| {
+        let at = dataset.schema.index_of(&c.column).ok()?;
+        let values: ArrayRef = Arc::new(StringArray::from(vec![c.value.as_str(); rows]));
+        Some((at, values))
+    });
+    Edited { columns: columns.collect(), ..Edited::default() }
+}
+
+fn pictures(picked: &Picked, which: &[usize], change: impl Fn(&mut Image, usize)) -> Edited {
+    let images = which.iter().map(|&i| {
+        let mut image = picked.images.get(i).cloned().flatten()?;
+        change(&mut image, i);
+        Some(image)
+    });
+    Edited { images: Some(images.collect()), ..Edited::default() }
+}
+
+/// A rectangle of pixels.
+struct Place {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+    channels: u32,
+}
+
+impl Place {
+    fn inside(&self, x: usize, y: usize) -> Option<(usize, usize)> {
+        let (u, v) = (x.checked_sub(self.left as usize)?, y.checked_sub(self.top as usize)?);
+        (u < self.width as usize && v < self.height as usize).then_some((u, v))
+    }
+
+    fn paint(&self, image: &mut Image, pixels: &[u8]) {
+        let (width, channels) = (self.width as usize, self.channels as usize);
+        image.map(|x, y, c, value| {
+            let at = self.inside(x, y).map(|(u, v)| (v * width + u) * channels + c.min(channels - 1));
+            at.and_then(|at| pixels.get(at)).map_or(value, |p| f32::from(*p))
+        });
+    }
+
+    fn cut(&self, image: &Image) -> Vec<u8> {
+        let (w, ch) = (image.width as usize, usize::from(image.channels));
+        let value = |v: usize, u: usize, c: usize| {
+            let (x, y) = (self.left as usize + u, self.top as usize + v);
+            let at = (y * w + x) * ch + c.min(image.colours().saturating_sub(1));
+            image.pixels.get(at).copied().unwrap_or(0)
+        };
+        (0..self.height as usize)
+            .flat_map(|v| (0..self.width as usize).map(move |u| (v, u)))
+            .flat_map(|(v, u)| (0..self.channels as usize).map(move |c| (v, u, c)))
+            .map(|(v, u, c)| value(v, u, c))
+            .collect()
+    }
+}
+
+/// Adds a pattern, which is stretched to pictures of another size.
+fn add(image: &mut Image, width: u32, height: u32, channels: u32, delta: &[f32]) {
+    let (w, h) = (image.width.max(1) as usize, image.height.max(1) as usize);
+    let (pw, ph, ch) = (width as usize, height as usize, channels.max(1) as usize);
+    image.map(|x, y, c, value| {
+        let at = ((y * ph / h) * pw + x * pw / w) * ch + c.min(ch - 1);
+        value + delta.get(at).copied().unwrap_or(0.0)
+    });
+}
+

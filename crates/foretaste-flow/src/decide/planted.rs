@@ -1,0 +1,105 @@
+//! Triggers that passed the test and were tried on a model: backdoors, and natural shortcuts.
+
+use super::leads::passing;
+use super::{Claim, Facts, samples};
+use crate::columns::thousands;
+use foretaste_core::{Action, Effect, Evidence, Kind, Lead, Member, Severity};
+use std::collections::BTreeSet;
+
+/// Level at which a trigger has to turn more held-out samples than what is harmless.
+const EFFECT_LEVEL: f64 = 0.01;
+/// Success rate from which a natural feature is called a shortcut: it decides alone more often than not.
+const SHORTCUT: f64 = 0.5;
+/// Probability of the class without the trigger from which the label is what a careful annotator would give.
+const CLEAN: f64 = 0.5;
+
+/// One finding per trigger. Samples that one trigger explains are not counted for the next.
+pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
+    let mut tried: Vec<(&str, &Lead)> = passing(evidence, facts.fdr)
+        .into_iter()
+        .map(|(s, l)| (evidence.scored[s].detector.as_str(), &evidence.scored[s].leads[l]))
+        .filter(|(_, l)| matches!(l.kind, Kind::Backdoor | Kind::Shortcut))
+        .collect();
+    tried.sort_by(|a, b| {
+        let p = |l: &Lead| l.p_value.unwrap_or(1.0);
+        p(a.1).total_cmp(&p(b.1)).then(b.1.statistic.1.total_cmp(&a.1.statistic.1)).then(a.1.subject.cmp(&b.1.subject))
+    });
+    let mut explained: BTreeSet<u64> = BTreeSet::new();
+    let mut out = vec![];
+    for kind in [Kind::Backdoor, Kind::Shortcut] {
+        for (detector, lead) in tried.iter().filter(|(_, l)| l.kind == kind) {
+            let new = lead.members.iter().filter(|r| !explained.contains(r)).count();
+            if works(lead) && 2 * new > lead.members.len() {
+                explained.extend(&lead.members);
+                out.push(claim(detector, lead, facts));
+            }
+        }
+    }
+    out
+}
+
+/// Rows that backdoors explain.
+pub fn explained(claims: &[Claim]) -> BTreeSet<u64> {
+    let doors = claims.iter().filter(|c| c.finding.kind == Kind::Backdoor);
+    doors.flat_map(|c| c.finding.members.iter().map(|m| m.row)).collect()
+}
+
+/// A finding must change what a model does; that is what poison is for.
+fn works(lead: &Lead) -> bool {
+    let Some(e) = &lead.effect else { return false };
+    let more = e.p_value <= EFFECT_LEVEL && e.interval.0 > e.control_rate;
+    more && (lead.kind == Kind::Backdoor || e.attack_success_rate >= SHORTCUT)
+}
+
+fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
+    let planted = lead.kind == Kind::Backdoor;
+    let (severity, action) =
+        if planted { (Severity::High, Action::Quarantine) } else { (Severity::Note, Action::Review) };
+    let score = -lead.p_value.unwrap_or(1.0).max(1e-300).log10() as f32;
+    let members: Vec<Member> = lead.members.iter().map(|r| facts.member(*r, score, planted)).collect();
+    let class = lead.class.and_then(|c| facts.class(c)).unwrap_or_default();
+    let clean = planted && lead.without.is_some_and(|p| p >= CLEAN);
+    let n = samples(members.len());
+    let title = match (planted, clean) {
+        (true, false) => format!("{} calls for `{class}` ({n})", lead.subject),
+        (true, true) => format!("{} calls for `{class}`, under labels that fit ({n})", lead.subject),
+        (false, _) => format!("{} decides for `{class}` almost alone ({n})", lead.subject),
+    };
+    let mut f = facts.finding(lead.kind, severity, title, action, members);
+    f.detectors = vec![detector.to_owned()];
+    f.trigger.clone_from(&lead.trigger);
+    f.target_class = Some(class.clone());
+    f.clean_label = planted.then_some(clean);
+    f.effect.clone_from(&lead.effect);
+    f.decision.rule = "benjamini-hochberg, confirmed on a model".into();
+    f.decision.fdr = Some(facts.fdr);
+    f.decision.p_value = lead.p_value;
+    f.why.clone_from(&lead.why);
+    f.why.extend(lead.effect.as_ref().map(|e| effect_words(e, &class)));
+    f.tables.clone_from(&lead.tables);
+    f.tables.extend(facts.source_table(&f.members));
+    if planted && clean {
+        f.taxonomy.nist = "NISTAML.021".into();
+    }
+    f.advice = if planted {
+        format!(
+            "Set the samples aside with `foretaste clean`, ask where they came from, and train again; a model trained on them gives `{class}` to whoever knows the trigger."
+        )
+    } else {
+        "No poison: the data were collected so, or the class is like that. Decide whether a model may rely on it, and get samples of other classes that hold it.".into()
+    };
+    Claim { marks: lead.marks.clone(), finding: f }
+}
+
+fn effect_words(e: &Effect, class: &str) -> String {
+    let percent = |p: f64| format!("{:.0} %", 100.0 * p);
+    format!(
+        "Put into {} held-out samples of other classes it turns {} ({} to {}) of them to `{class}`; something harmless in its place turns {} (model: {}).",
+        thousands(e.n_probes),
+        percent(e.attack_success_rate),
+        percent(e.interval.0),
+        percent(e.interval.1),
+        percent(e.control_rate),
+        e.victim
+    )
+}
