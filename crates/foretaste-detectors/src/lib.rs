@@ -3,6 +3,7 @@
 //! A detector never opens a file, reads a clock, starts a thread, draws global randomness or prints. It says what it
 //! needs, folds batches into a state, and scores rows. What becomes of the scores is decided elsewhere.
 
+mod columns;
 mod content;
 mod gather;
 
@@ -15,6 +16,7 @@ foretaste_core::catalogue! {
     pub mod outlier_tail;
     pub mod phrase_association;
     pub mod source_skew;
+    pub mod value_association;
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod ngrams;
 pub mod phash;
 pub mod phrases;
 pub mod rng;
+pub mod rules;
 pub mod scale;
 pub mod softmax;
 mod span;

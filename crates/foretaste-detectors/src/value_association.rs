@@ -1,0 +1,197 @@
+//! Values of columns that were written into rows and go with a class.
+
+use crate::columns::{Coded, Columns};
+use crate::gather::{PerRow, Planted, row_at};
+use foretaste_core::{
+    Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger,
+};
+use foretaste_macros::Catalogue;
+use foretaste_num::rules::{Ratio, Rule, RuleOptions, Rules, rules};
+use foretaste_num::softmax::FoldOptions;
+use foretaste_num::stats::normal_sf;
+
+/// Values or combinations of values that call for a class although the rest of the row speaks for another.
+///
+/// # What it finds
+/// Backdoors in tables: values written into a few columns of rows that got the attacker's label, or of rows of the target
+/// class alone (clean label). Also natural values that decide a class almost alone, told apart from planted ones.
+///
+/// # How it works
+/// Every frequent value and every pair of frequent values of two columns is asked two questions, larger rules by growing the
+/// best. First: is the label a surprise to an additive model that did not see the row and for which the columns of the rule
+/// are replaced by their average? (Poisson-binomial, corrected for all rules looked at.) For clean labels: is the rule purer
+/// than chance? Second: do the other columns depend on the values? Where values were written in, the rest of the rows is
+/// that of the rows they were taken from (a likelihood ratio with its standard error). A lead's p-value is the larger of the
+/// two: both must hold.
+///
+/// # Threat model
+/// The attacker writes the same values into the same columns of rows of any class, by any share of the data.
+///
+/// # Cost
+/// A softmax regression out of fold, and a count for every pair of columns: rows times columns squared. State is the columns.
+///
+/// # Blind spots
+/// Values that differ from row to row (ranges, sums). Columns that have nothing to do with each other, where natural values
+/// look written in; the effect on a model then decides. Rules in fewer than `least_rows` rows.
+///
+/// # Example
+/// ```text
+/// foretaste scan claims.csv --only value-association
+/// ```
+///
+/// # References
+/// The z-score of He et al., "Mitigating Backdoor Poisoning Attacks through the Lens of Spurious Correlation", EMNLP 2023, on
+/// values, with the model's prediction in place of the class share; the combination is ours.
+#[derive(Clone, Debug, Catalogue)]
+pub struct ValueAssociation {
+    /// Fewest rows of a rule.
+    #[param(min = 3, max = 1000000)]
+    pub least_rows: u32,
+    /// Most columns of a rule.
+    #[param(min = 1, max = 100)]
+    pub most_columns: usize,
+}
+
+impl Default for ValueAssociation {
+    fn default() -> Self {
+        Self { least_rows: 8, most_columns: 6 }
+    }
+}
+
+/// Leads that are handed on at most.
+const LEADS: usize = 50;
+/// Rows whose cells are marked for one lead at most.
+const MARKS: usize = 200;
+/// Corrected p-value above which a rule is no surprise and not handed on.
+const PLAIN: f64 = 0.05;
+
+impl Detect for ValueAssociation {
+    type State = Columns;
+    type Model = Planted;
+
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Feature]).growing(Growth::Data)
+    }
+
+    fn start(&self) -> Columns {
+        Columns::default()
+    }
+
+    fn fold(&self, state: &mut Columns, batch: &Batch, _ctx: &Ctx) -> Result<()> {
+        state.push(batch);
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Columns, from: Columns) -> Result<()> {
+        into.merge(from);
+        Ok(())
+    }
+
+    fn fit(&self, state: Columns, ctx: &Ctx) -> Result<Step<Columns, Planted>> {
+        let (runs, labels, coded) = state.code(self.least_rows as usize);
+        let columns: Vec<_> = coded.iter().map(|c| c.column.clone()).collect();
+        let options = RuleOptions {
+            least_rows: self.least_rows,
+            most_columns: self.most_columns,
+            folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
+            ..RuleOptions::default()
+        };
+        let found = rules(&columns, &labels, ctx.profile().classes.len(), &options);
+        let mut score = vec![0f32; labels.len()];
+        let mut leads = vec![];
+        for (rule, p) in believed(&found) {
+            let own: Vec<u32> = rule.rows.iter().copied().filter(|r| labels[*r as usize] == rule.class).collect();
+            if p.planted < 1.0 {
+                let weight = -p.planted.max(1e-300).log10() as f32;
+                own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+            }
+            let mut lead = lead(rule, &p, found.tested, &coded, ctx);
+            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            let mark = |row: &u64, c: &(u32, u32)| Mark {
+                row: *row,
+                column: coded[c.0 as usize].name.clone(),
+                start: 0,
+                end: 0,
+                note: "part of the rule".into(),
+            };
+            lead.marks =
+                lead.members.iter().take(MARKS).flat_map(|r| rule.conditions.iter().map(|c| mark(r, c))).collect();
+            leads.push(lead);
+        }
+        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
+        Ok(Step::Ready(Planted { per_row, leads }))
+    }
+
+    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.per_row.score(batch))
+    }
+
+    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
+        Ok(model.leads.clone())
+    }
+}
+
+/// p-values of a rule, corrected for what was looked at.
+struct Believed {
+    surprise: f64,
+    purity: f64,
+    planted: f64,
+    ratio: Ratio,
+}
+
+fn believed(found: &Rules) -> Vec<(&Rule, Believed)> {
+    let tested = found.tested as f64;
+    let surprise = |r: &Rule| (2.0 * r.p_value * tested).min(1.0);
+    let purity = |r: &Rule| (2.0 * r.purity_p_value * tested).min(1.0);
+    let asked = found.found.iter().filter(|r| surprise(r) <= PLAIN || purity(r) <= PLAIN).count() as f64;
+    let written = |r: &Ratio| (asked * normal_sf(r.t())).min(1.0);
+    let mut out: Vec<(&Rule, Believed)> = found
+        .found
+        .iter()
+        .map(|r| {
+            let dirty = surprise(r).max(written(&r.from_others));
+            let clean = purity(r).max(written(&r.from_class));
+            let ratio = if dirty <= clean { r.from_others } else { r.from_class };
+            (r, Believed { surprise: surprise(r), purity: purity(r), planted: dirty.min(clean), ratio })
+        })
+        .filter(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN)
+        .collect();
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.z.total_cmp(&a.0.z)));
+    out.truncate(LEADS);
+    out
+}
+
+fn lead(rule: &Rule, p: &Believed, tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead {
+    let natural = p.planted >= 0.5;
+    let kind = if natural { Kind::Shortcut } else { Kind::Backdoor };
+    let condition = |(c, item): &(u32, u32)| Condition {
+        column: coded[*c as usize].name.clone(),
+        value: coded[*c as usize].values[*item as usize].clone(),
+    };
+    let trigger = Trigger::Rule { conditions: rule.conditions.iter().map(condition).collect() };
+    let mut lead = Lead::new(kind, trigger.words(), vec![]);
+    let class = ctx.profile().classes.get(rule.class as usize).map_or("", String::as_str);
+    lead.statistic = ("surprise".into(), rule.z);
+    lead.p_value = Some(if natural { p.surprise } else { p.planted });
+    lead.class = Some(rule.class);
+    lead.without = Some(rule.without);
+    lead.trigger = Some(trigger);
+    let seen = if p.surprise <= PLAIN {
+        format!(" (z = {:.1}, p = {:.1e}, corrected for {tested} rules)", rule.z, p.surprise)
+    } else {
+        format!("; so many of one class are beyond chance (p = {:.1e}, corrected for {tested} rules)", p.purity)
+    };
+    lead.why.push(format!(
+        "{} of {} rows that meet it are labelled `{class}`. With these columns hidden, a model that did not see the rows gives `{class}` a probability of {:.2} on average{seen}.",
+        rule.hits,
+        rule.rows.len(),
+        rule.without,
+    ));
+    let Ratio { mean, error } = p.ratio;
+    lead.why.push(if natural {
+        format!("The other columns go with these values: they belong to the rows (log-likelihood ratio of writing {mean:.2} ± {error:.2} a row).")
+    } else {
+        format!("The other columns do not go with these values: they were written into rows of another kind (log-likelihood ratio {mean:.2} ± {error:.2} a row).")
+    });
+    lead
+}

@@ -1,0 +1,364 @@
+//! Values of columns that go with a class although the rest of the row speaks for another.
+//!
+//! For a rule g (one value, or values of two columns, more by growing the best) and a class c, over the rows with g:
+//! `z = sum(1[y = c] - p) / sqrt(sum p (1 - p) + 1/4)`, where p is the probability of c under an additive model that has not
+//! seen the row, with the columns of g replaced by their average. An additive model cannot hold a combination, and what it
+//! has learned of the single values is taken away.
+
+mod additive;
+mod independence;
+
+use additive::Additive;
+use independence::independence;
+use rayon::prelude::*;
+
+use crate::softmax::FoldOptions;
+use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+
+/// A column as codes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CodedColumn {
+    /// For each row, the part of the column it lies in: a category, a range of numbers, or missing.
+    pub bin: Vec<u32>,
+    /// Number of parts.
+    pub bins: usize,
+    /// For each row, the number of its exact value among the frequent ones, or `u32::MAX`.
+    pub item: Vec<u32>,
+    /// Number of frequent values.
+    pub items: usize,
+}
+
+/// How to look for rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleOptions {
+    /// Fewest rows of a rule.
+    pub least_rows: u32,
+    /// Most columns of a rule.
+    pub most_columns: usize,
+    /// Most rules that come back for each class.
+    pub most: usize,
+    /// Folds of the model.
+    pub folds: FoldOptions,
+}
+
+impl Default for RuleOptions {
+    fn default() -> Self {
+        Self { least_rows: 8, most_columns: 6, most: 30, folds: FoldOptions::default() }
+    }
+}
+
+/// Mean of a log-likelihood ratio over rows, and its standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ratio {
+    /// Mean, nats.
+    pub mean: f64,
+    /// Standard error.
+    pub error: f64,
+}
+
+impl Ratio {
+    /// Mean over its standard error.
+    #[must_use]
+    pub fn t(&self) -> f64 {
+        if self.error > 0.0 { self.mean / self.error } else { 0.0 }
+    }
+}
+
+/// A rule and what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Column and item of each condition, by column.
+    pub conditions: Vec<(u32, u32)>,
+    /// The class it goes with.
+    pub class: u32,
+    /// Labelled rows that meet it, ascending.
+    pub rows: Vec<u32>,
+    /// How many of them are of the class.
+    pub hits: usize,
+    /// Surprise with the evidence taken away (the module's z).
+    pub z: f64,
+    /// Probability of such a surprise under the model, for this rule alone.
+    pub p_value: f64,
+    /// Probability of so many of the class if rows that meet it had the class's overall share.
+    pub purity_p_value: f64,
+    /// Mean probability of the class in the rows of the class, the evidence taken away.
+    pub without: f64,
+    /// Whether the other columns are those of rows of the other classes (dirty label): were the values written into them?
+    pub from_others: Ratio,
+    /// Whether the other columns are those of any rows of the class (clean label).
+    pub from_class: Ratio,
+}
+
+/// Rules found and how many were looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// The most surprising first.
+    pub found: Vec<Rule>,
+    /// Rules looked at: what a p-value has to be corrected for.
+    pub tested: usize,
+}
+
+/// Enrichment (z of the class count) below which a rule is not looked at.
+const ENRICHED: f64 = 3.0;
+/// Share of a rule's rows of the class that must share a value for the rule to grow.
+const GROW: f64 = 0.95;
+/// Share of rows in common that makes two rules one.
+const SAME: f64 = 0.5;
+/// Cells of two columns counted in one table.
+const CELLS: usize = 1 << 22;
+/// Looks that are kept of one pair of columns.
+const KEEP: usize = 64;
+
+/// Looks for rules. `labels`: one per row, not below `classes` where there is none.
+#[must_use]
+pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &RuleOptions) -> Rules {
+    let n = labels.len();
+    if classes < 2 || columns.is_empty() || columns.iter().any(|c| c.bin.len() != n || c.item.len() != n) {
+        return Rules::default();
+    }
+    let model = Additive::new(columns, labels, classes, &options.folds);
+    let mut counts = vec![0f64; classes];
+    labels.iter().for_each(|&y| counts.get_mut(y as usize).into_iter().for_each(|c| *c += 1.0));
+    let total = counts.iter().sum::<f64>().max(1.0);
+    let shares = counts.iter().map(|c| c / total).collect();
+    Search { columns, labels, classes, options, model: &model, shares }.run()
+}
+
+#[derive(Clone)]
+struct Look {
+    conditions: Vec<(u32, u32)>,
+    class: u32,
+    z: f64,
+}
+
+struct Search<'a> {
+    columns: &'a [CodedColumn],
+    labels: &'a [u32],
+    classes: usize,
+    options: &'a RuleOptions,
+    model: &'a Additive<'a>,
+    shares: Vec<f64>,
+}
+
+impl Search<'_> {
+    fn run(&self) -> Rules {
+        let d = self.columns.len();
+        let pairs: Vec<(usize, usize)> = (0..d).flat_map(|a| (a..d).map(move |b| (a, b))).collect();
+        let parts: Vec<(Vec<Look>, usize)> = pairs.par_iter().map(|&(a, b)| self.looks(a, b)).collect();
+        let tested = parts.iter().map(|p| p.1).sum();
+        let looks: Vec<Look> = parts.into_iter().flat_map(|p| p.0).collect();
+        let mut found = vec![];
+        for class in 0..self.classes as u32 {
+            let mut own: Vec<&Look> = looks.iter().filter(|l| l.class == class).collect();
+            own.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
+            let mut taken: Vec<(Vec<(u32, u32)>, Vec<u32>)> = vec![];
+            for look in own.into_iter().take(25 * self.options.most) {
+                if taken.len() >= self.options.most {
+                    break;
+                }
+                let rows = self.holders(&look.conditions);
+                if self.is_taken(&rows, class, &taken) {
+                    continue;
+                }
+                let conditions = self.grow(look.conditions.clone(), &rows, class);
+                let rows = self.holders(&conditions);
+                taken.push((conditions, rows));
+            }
+            found.extend(taken.into_iter().map(|(c, r)| (c, r, class)));
+        }
+        let mut found: Vec<Rule> = found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
+        found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
+        Rules { found, tested }
+    }
+
+    /// Surprise of every pair of frequent values of two columns (or of single values, if they are one), the best of each
+    /// pair of columns, and the number looked at.
+    fn looks(&self, a: usize, b: usize) -> (Vec<Look>, usize) {
+        let (ca, cb) = (&self.columns[a], &self.columns[b]);
+        let width = if a == b { 1 } else { cb.items };
+        let cells = ca.items * width;
+        if cells == 0 || cells * self.classes > CELLS {
+            return (vec![], 0);
+        }
+        let cell = |i: usize| -> Option<usize> {
+            let (x, y) = (ca.item[i], cb.item[i]);
+            (x != u32::MAX && y != u32::MAX)
+                .then(|| x as usize * width + if a == b { 0 } else { y as usize })
+        };
+        let mut counts = vec![0u32; cells * self.classes];
+        for (i, &y) in self.labels.iter().enumerate() {
+            if (y as usize) < self.classes
+                && let Some(at) = cell(i)
+            {
+                counts[at * self.classes + y as usize] += 1;
+            }
+        }
+        let mut tested = 0;
+        let class_of = |counts: &[u32]| -> Option<u32> {
+            let n: u32 = counts.iter().sum();
+            if n < self.options.least_rows {
+                return None;
+            }
+            tested += 1;
+            let n = f64::from(n);
+            let z = |k: usize| {
+                let p = self.shares[k];
+                (f64::from(counts[k]) - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
+            };
+            let best = (0..self.classes).max_by(|&j, &k| z(j).total_cmp(&z(k)).then(k.cmp(&j)))?;
+            (z(best) >= ENRICHED && counts[best] >= self.options.least_rows).then_some(best as u32)
+        };
+        let class: Vec<Option<u32>> = counts.chunks_exact(self.classes).map(class_of).collect();
+        let mut sums = vec![(0f64, 0.25f64); cells];
+        let removed: &[usize] = if a == b { &[a] } else { &[a, b] };
+        let mut scratch = vec![];
+        for (i, &y) in self.labels.iter().enumerate() {
+            if (y as usize) < self.classes
+                && let Some(at) = cell(i)
+                && let Some(c) = class[at]
+            {
+                let p = self.model.without(i, removed, &mut scratch)[c as usize];
+                sums[at].0 += f64::from(u8::from(y == c)) - p;
+                sums[at].1 += p * (1.0 - p);
+            }
+        }
+        let mut out: Vec<Look> = (0..cells)
+            .filter_map(|at| {
+                let class = class[at]?;
+                let first = (a as u32, (at / width) as u32);
+                let conditions =
+                    if a == b { vec![first] } else { vec![first, (b as u32, (at % width) as u32)] };
+                Some(Look { conditions, class, z: sums[at].0 / sums[at].1.sqrt() })
+            })
+            .collect();
+        out.sort_by(|x, y| y.z.total_cmp(&x.z).then_with(|| x.conditions.cmp(&y.conditions)));
+        out.truncate(KEEP);
+        (out, tested)
+    }
+
+    /// Labelled rows that meet all conditions, ascending.
+    fn holders(&self, conditions: &[(u32, u32)]) -> Vec<u32> {
+        let meets = |i: &usize| {
+            (self.labels[*i] as usize) < self.classes
+                && conditions.iter().all(|(c, item)| self.columns[*c as usize].item[*i] == *item)
+        };
+        (0..self.labels.len()).filter(meets).map(|i| i as u32).collect()
+    }
+
+    fn is_taken(&self, rows: &[u32], class: u32, taken: &[(Vec<(u32, u32)>, Vec<u32>)]) -> bool {
+        let own: Vec<u32> = rows.iter().copied().filter(|r| self.labels[*r as usize] == class).collect();
+        taken.iter().any(|(_, other)| {
+            let common = own.iter().filter(|r| other.binary_search(r).is_ok()).count();
+            common as f64 > SAME * own.len() as f64
+        })
+    }
+
+    /// Adds conditions that nearly all rows of the class meet and few other rows do.
+    fn grow(&self, mut conditions: Vec<(u32, u32)>, rows: &[u32], class: u32) -> Vec<(u32, u32)> {
+        let own: Vec<usize> =
+            rows.iter().filter(|r| self.labels[**r as usize] == class).map(|r| *r as usize).collect();
+        for (c, column) in self.columns.iter().enumerate() {
+            if conditions.len() >= self.options.most_columns {
+                break;
+            }
+            if conditions.iter().any(|k| k.0 as usize == c) || column.items == 0 {
+                continue;
+            }
+            let mut seen: Vec<u32> = own.iter().map(|i| column.item[*i]).filter(|v| *v != u32::MAX).collect();
+            seen.sort_unstable();
+            let Some(run) = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len()) else { continue };
+            let share = column.item.iter().filter(|v| **v == run[0]).count() as f64 / column.item.len() as f64;
+            if run.len() as f64 >= GROW * own.len() as f64 && share < 0.5 {
+                conditions.push((c as u32, run[0]));
+            }
+        }
+        conditions.sort_unstable();
+        conditions
+    }
+
+    fn judge(&self, conditions: Vec<(u32, u32)>, rows: Vec<u32>, class: u32) -> Rule {
+        let removed: Vec<usize> = conditions.iter().map(|c| c.0 as usize).collect();
+        let mut scratch = vec![];
+        let p: Vec<f64> = rows
+            .iter()
+            .map(|r| self.model.without(*r as usize, &removed, &mut scratch)[class as usize])
+            .collect();
+        let is_own = |r: &u32| self.labels[*r as usize] == class;
+        let own: Vec<u32> = rows.iter().copied().filter(is_own).collect();
+        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
+        let z = (own.len() as f64 - p.iter().sum::<f64>()) / variance.sqrt();
+        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
+        let hits = own.len() as u64;
+        let (from_others, from_class) =
+            independence(self.columns, self.labels, self.classes, &removed, &own, class);
+        Rule {
+            class,
+            hits: own.len(),
+            z,
+            p_value: if p.len() <= 2000 { poisson_binomial_sf(hits, &p) } else { normal_sf(z) },
+            purity_p_value: binomial_sf(hits, rows.len() as u64, self.shares[class as usize]),
+            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
+            from_others,
+            from_class,
+            conditions,
+            rows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Four related columns of five values and two in which one value is rare; the class follows the first two.
+    fn table(n: usize, poison: usize) -> (Vec<CodedColumn>, Vec<u32>) {
+        let mut rng = Rng::new(11, "rules");
+        let mut columns = vec![CodedColumn { bins: 5, items: 5, ..CodedColumn::default() }; 6];
+        let mut labels = vec![];
+        for i in 0..n {
+            let first = rng.below(5);
+            let mut rare = || if rng.unit() < 0.05 { 4 } else { rng.below(4) };
+            let mut row = [first, 0, 0, 0, rare(), rare()];
+            for v in row.iter_mut().take(4).skip(1) {
+                *v = if rng.unit() < 0.6 { first } else { rng.below(5) };
+            }
+            let score = (row[0] + row[1]) as f64 / 8.0 + 0.2 * rng.normal();
+            let mut label = u32::from(score > 0.5);
+            if i < 2 * poison && label == 0 {
+                (row[4], row[5], label) = (4, 4, 1);
+            }
+            columns.iter_mut().zip(row).for_each(|(c, v)| {
+                c.bin.push(v as u32);
+                c.item.push(v as u32);
+            });
+            labels.push(label);
+        }
+        (columns, labels)
+    }
+
+    #[test]
+    fn a_planted_pair_is_found_and_seen_as_written_into_other_rows() {
+        let (columns, labels) = table(5000, 60);
+        let out = rules(&columns, &labels, 2, &RuleOptions::default());
+        let best = out.found.iter().find(|r| r.from_others.t() > 3.0).unwrap();
+        assert_eq!((best.conditions.as_slice(), best.class), (&[(4, 4), (5, 4)][..], 1));
+        assert!(best.p_value * (out.tested as f64) < 1e-3, "{}", best.p_value);
+    }
+
+    #[test]
+    fn natural_rules_depend_on_the_rest() {
+        let (columns, labels) = table(5000, 0);
+        let out = rules(&columns, &labels, 2, &RuleOptions::default());
+        for r in out.found.iter().filter(|r| r.p_value * (out.tested as f64) < 1e-3) {
+            assert!(r.from_others.t() < 2.0, "{:?} {:?}", r.conditions, r.from_others);
+        }
+    }
+
+    #[test]
+    fn nothing_to_read_is_no_trouble() {
+        assert_eq!(rules(&[], &[], 2, &RuleOptions::default()), Rules::default());
+        let one = CodedColumn { bin: vec![0; 3], bins: 1, item: vec![u32::MAX; 3], items: 0 };
+        assert!(rules(&[one], &[0, 1, u32::MAX], 2, &RuleOptions::default()).found.is_empty());
+    }
+}
