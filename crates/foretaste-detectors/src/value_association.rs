@@ -62,6 +62,8 @@ impl Default for ValueAssociation {
 const LEADS: usize = 50;
 /// Rows whose cells are marked for one lead at most.
 const MARKS: usize = 200;
+/// Share of the usual dependence below which the other columns do not depend on a rule.
+const LITTLE: f64 = 0.25;
 /// Corrected p-value above which a rule is no surprise and not handed on.
 const PLAIN: f64 = 0.05;
 
@@ -144,13 +146,15 @@ fn believed(found: &Rules) -> Vec<(&Rule, Believed)> {
     let surprise = |r: &Rule| (2.0 * r.p_value * tested).min(1.0);
     let purity = |r: &Rule| (2.0 * r.purity_p_value * tested).min(1.0);
     let asked = found.found.iter().filter(|r| surprise(r) <= PLAIN || purity(r) <= PLAIN).count() as f64;
-    let written = |r: &Ratio| (asked * normal_sf(r.t())).min(1.0);
+    // natural values depend on the rest; written ones do not, or far less than is usual in these data
+    let written = |r: &Ratio, usual: f64| (asked * normal_sf(r.t(-LITTLE * usual))).min(1.0);
     let mut out: Vec<(&Rule, Believed)> = found
         .found
         .iter()
         .map(|r| {
-            let dirty = surprise(r).max(written(&r.from_others));
-            let clean = purity(r).max(written(&r.from_class));
+            let dirty = surprise(r).max(written(&r.from_others, found.dependence.0));
+            // rows of one class often depend on nothing but the class: for a clean label no dependence at all is let pass
+            let clean = purity(r).max(surprise(r)).max(written(&r.from_class, 0.0));
             let ratio = if dirty <= clean { r.from_others } else { r.from_class };
             (r, Believed { surprise: surprise(r), purity: purity(r), planted: dirty.min(clean), ratio })
         })

@@ -13,7 +13,7 @@ use independence::independence;
 use rayon::prelude::*;
 
 use crate::softmax::FoldOptions;
-use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+use crate::stats::{binomial_sf, median_in_place, normal_sf, poisson_binomial_sf};
 
 /// A column as codes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,10 +57,10 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// Mean over its standard error.
+    /// How far the mean lies above `level`, in standard errors.
     #[must_use]
-    pub fn t(&self) -> f64 {
-        if self.error > 0.0 { self.mean / self.error } else { 0.0 }
+    pub fn t(&self, level: f64) -> f64 {
+        if self.error > 0.0 { (self.mean - level) / self.error } else { 0.0 }
     }
 }
 
@@ -96,6 +96,9 @@ pub struct Rules {
     pub found: Vec<Rule>,
     /// Rules looked at: what a p-value has to be corrected for.
     pub tested: usize,
+    /// How far the other columns usually depend on a rule in these data: the median of minus
+    /// [`Rule::from_others`] and of minus [`Rule::from_class`] over the rules beyond chance, not below 0.
+    pub dependence: (f64, f64),
 }
 
 /// Enrichment (z of the class count) below which a rule is not looked at.
@@ -104,8 +107,14 @@ const ENRICHED: f64 = 3.0;
 const GROW: f64 = 0.95;
 /// Share of rows in common that makes two rules one.
 const SAME: f64 = 0.5;
+/// Share of the rows from which a value is too frequent to be part of a rule that grows.
+const FREQUENT: f64 = 0.5;
+/// How much purer a pair must be than its values alone.
+const PURER: f64 = 0.05;
 /// Cells of two columns counted in one table.
 const CELLS: usize = 1 << 22;
+/// Corrected p-value of a rule that says something.
+const CHANCE: f64 = 0.05;
 /// Looks that are kept of one pair of columns.
 const KEEP: usize = 64;
 
@@ -121,7 +130,15 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
     labels.iter().for_each(|&y| counts.get_mut(y as usize).into_iter().for_each(|c| *c += 1.0));
     let total = counts.iter().sum::<f64>().max(1.0);
     let shares = counts.iter().map(|c| c / total).collect();
-    Search { columns, labels, classes, options, model: &model, shares }.run()
+    let count = |column: &CodedColumn| {
+        let mut out = vec![0u32; column.items * classes];
+        for (item, &y) in column.item.iter().zip(labels).filter(|(i, y)| **i != u32::MAX && (**y as usize) < classes) {
+            out[*item as usize * classes + y as usize] += 1;
+        }
+        out
+    };
+    let singles = columns.iter().map(count).collect();
+    Search { columns, labels, classes, options, model: &model, shares, singles }.run()
 }
 
 #[derive(Clone)]
@@ -138,6 +155,8 @@ struct Search<'a> {
     options: &'a RuleOptions,
     model: &'a Additive<'a>,
     shares: Vec<f64>,
+    /// Rows of each class for each frequent value: `singles[column][item * classes + class]`.
+    singles: Vec<Vec<u32>>,
 }
 
 impl Search<'_> {
@@ -168,7 +187,13 @@ impl Search<'_> {
         }
         let mut found: Vec<Rule> = found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
         found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
-        Rules { found, tested }
+        let usual = |ratio: &dyn Fn(&Rule) -> f64| {
+            let surprising = |r: &&Rule| r.p_value.min(r.purity_p_value) * (tested as f64) <= CHANCE;
+            let mut all: Vec<f64> = found.iter().filter(surprising).map(|r| -ratio(r)).collect();
+            if all.is_empty() { 0.0 } else { median_in_place(&mut all).max(0.0) }
+        };
+        let dependence = (usual(&|r| r.from_others.mean), usual(&|r| r.from_class.mean));
+        Rules { found, tested, dependence }
     }
 
     /// Surprise of every pair of frequent values of two columns (or of single values, if they are one), the best of each
@@ -208,7 +233,10 @@ impl Search<'_> {
             let best = (0..self.classes).max_by(|&j, &k| z(j).total_cmp(&z(k)).then(k.cmp(&j)))?;
             (z(best) >= ENRICHED && counts[best] >= self.options.least_rows).then_some(best as u32)
         };
-        let class: Vec<Option<u32>> = counts.chunks_exact(self.classes).map(class_of).collect();
+        let mut class: Vec<Option<u32>> = counts.chunks_exact(self.classes).map(class_of).collect();
+        if a != b {
+            self.drop_explained((a, b), width, &counts, &mut class);
+        }
         let mut sums = vec![(0f64, 0.25f64); cells];
         let removed: &[usize] = if a == b { &[a] } else { &[a, b] };
         let mut scratch = vec![];
@@ -234,6 +262,30 @@ impl Search<'_> {
         out.sort_by(|x, y| y.z.total_cmp(&x.z).then_with(|| x.conditions.cmp(&y.conditions)));
         out.truncate(KEEP);
         (out, tested)
+    }
+
+    /// Leaves out pairs that are hardly purer than one of their values alone: the single value is looked at.
+    fn drop_explained(&self, at: (usize, usize), width: usize, counts: &[u32], class: &mut [Option<u32>]) {
+        let share = |counts: &[u32], c: u32| {
+            f64::from(counts[c as usize]) / f64::from(counts.iter().sum::<u32>().max(1))
+        };
+        let k = self.classes;
+        for (cell, slot) in class.iter_mut().enumerate() {
+            let Some(c) = *slot else { continue };
+            let both = &counts[cell * k..][..k];
+            let one = |column: usize, item: usize| &self.singles[column][item * k..][..k];
+            let (first, second) = (one(at.0, cell / width), one(at.1, cell % width));
+            let rows = self.labels.len() as f64;
+            // a value that comes with the single one only because it is frequent adds nothing
+            let explains = |single: &[u32], other: &[u32]| {
+                let joined = f64::from(both[c as usize]) >= GROW * f64::from(single[c as usize])
+                    && f64::from(other.iter().sum::<u32>()) < FREQUENT * rows;
+                share(single, c) >= share(both, c) - PURER && !joined
+            };
+            if explains(first, second) || explains(second, first) {
+                *slot = None;
+            }
+        }
     }
 
     /// Labelled rows that meet all conditions, ascending.
@@ -268,7 +320,7 @@ impl Search<'_> {
             seen.sort_unstable();
             let Some(run) = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len()) else { continue };
             let share = column.item.iter().filter(|v| **v == run[0]).count() as f64 / column.item.len() as f64;
-            if run.len() as f64 >= GROW * own.len() as f64 && share < 0.5 {
+            if run.len() as f64 >= GROW * own.len() as f64 && share < FREQUENT {
                 conditions.push((c as u32, run[0]));
             }
         }
@@ -341,7 +393,7 @@ mod tests {
     fn a_planted_pair_is_found_and_seen_as_written_into_other_rows() {
         let (columns, labels) = table(5000, 60);
         let out = rules(&columns, &labels, 2, &RuleOptions::default());
-        let best = out.found.iter().find(|r| r.from_others.t() > 3.0).unwrap();
+        let best = out.found.iter().find(|r| r.from_others.t(-out.dependence.0 / 4.0) > 3.0).unwrap();
         assert_eq!((best.conditions.as_slice(), best.class), (&[(4, 4), (5, 4)][..], 1));
         assert!(best.p_value * (out.tested as f64) < 1e-3, "{}", best.p_value);
     }
@@ -351,7 +403,7 @@ mod tests {
         let (columns, labels) = table(5000, 0);
         let out = rules(&columns, &labels, 2, &RuleOptions::default());
         for r in out.found.iter().filter(|r| r.p_value * (out.tested as f64) < 1e-3) {
-            assert!(r.from_others.t() < 2.0, "{:?} {:?}", r.conditions, r.from_others);
+            assert!(r.from_others.t(-out.dependence.0 / 4.0) < 2.0, "{:?} {:?}", r.conditions, r.from_others);
         }
     }
 
