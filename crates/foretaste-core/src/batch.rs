@@ -59,6 +59,51 @@ impl Matrix {
     }
 }
 
+/// Decoded pictures of one size, cheap to clone: row by row, channels interleaved.
+#[derive(Clone, Debug, Default)]
+pub struct Pixels {
+    data: Arc<[u8]>,
+    start: usize,
+    rows: usize,
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// Values a pixel.
+    pub channels: usize,
+}
+
+impl Pixels {
+    /// Pictures of `width * height * channels` values each. A remainder is cut off.
+    #[must_use]
+    pub fn new(data: impl Into<Arc<[u8]>>, width: usize, height: usize, channels: usize) -> Self {
+        let data = data.into();
+        let rows = data.len().checked_div(width * height * channels).unwrap_or(0);
+        Self { data, start: 0, rows, width, height, channels }
+    }
+
+    /// Number of pictures.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// All values.
+    #[must_use]
+    pub fn values(&self) -> &[u8] {
+        let size = self.width * self.height * self.channels;
+        &self.data[self.start * size..(self.start + self.rows) * size]
+    }
+
+    /// Pictures `start..start + rows` without a copy, cut to what there is.
+    #[must_use]
+    pub fn slice(&self, start: usize, rows: usize) -> Self {
+        let start = start.min(self.rows);
+        let rows = rows.min(self.rows - start);
+        Self { data: Arc::clone(&self.data), start: self.start + start, rows, ..*self }
+    }
+}
+
 /// An Arrow record batch, what its columns mean, and what the driver derived for its rows.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -76,13 +121,15 @@ pub struct Batch {
     pub probs: Option<Matrix>,
     /// Perceptual hashes of the first image column.
     pub images: Option<Arc<[ImageHash]>>,
+    /// Pictures of the first image column, if all have one size.
+    pub pixels: Option<Pixels>,
 }
 
 impl Batch {
     /// A batch with nothing derived.
     #[must_use]
     pub fn new(records: RecordBatch, roles: Arc<[Role]>, first_row: u64) -> Self {
-        Self { records, roles, first_row, labels: None, vectors: None, probs: None, images: None }
+        Self { records, roles, first_row, labels: None, vectors: None, probs: None, images: None, pixels: None }
     }
 
     /// Number of rows.
@@ -121,6 +168,7 @@ impl Batch {
             vectors: self.vectors.as_ref().map(|m| m.slice(start, rows)),
             probs: self.probs.as_ref().map(|m| m.slice(start, rows)),
             images: self.images.as_ref().map(|h| h[start..start + rows].into()),
+            pixels: self.pixels.as_ref().map(|p| p.slice(start, rows)),
         }
     }
 }

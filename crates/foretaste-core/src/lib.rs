@@ -26,7 +26,7 @@ pub use attack::{
     AnyAttack, Attack, Budget, Edited, Entering, Goal, Image, Knowledge, Picked, Pool, Probe, Threat, Use,
     boxed_attack,
 };
-pub use batch::{Batch, MISSING, Matrix};
+pub use batch::{Batch, MISSING, Matrix, Pixels};
 pub use catalogue::{Entry, Make, Param, ParamValue, Parameters};
 pub use ctx::{Ctx, Profile};
 pub use detect::{AnyDetect, Detect, Step, boxed};

@@ -14,6 +14,7 @@ foretaste_core::catalogue! {
     pub mod near_duplicate;
     pub mod outlier_distance;
     pub mod outlier_tail;
+    pub mod patch_association;
     pub mod phrase_association;
     pub mod source_skew;
     pub mod value_association;

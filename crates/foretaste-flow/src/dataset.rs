@@ -64,6 +64,8 @@ pub struct Dataset {
     pub probs: Option<Matrix>,
     /// Perceptual hashes of the images, one a row.
     pub images: Option<Vec<foretaste_num::phash::ImageHash>>,
+    /// Pictures of the first image column, if all have one size.
+    pub pixels: Option<foretaste_core::Pixels>,
     /// Images that could not be read.
     pub unreadable: u64,
     /// Why there are no vectors, if there are none.
@@ -127,6 +129,7 @@ impl Dataset {
             vectors: None,
             probs: None,
             images: None,
+            pixels: None,
             unreadable: 0,
             no_vectors: String::new(),
             no_probs: String::new(),
@@ -218,6 +221,7 @@ impl Dataset {
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);
         let first = first_row as usize;
+        batch.pixels = self.pixels.as_ref().map(|p| p.slice(first, rows));
         batch.images = self.images.as_ref().and_then(|h| h.get(first..first + rows)).map(Into::into);
         batch
     }

@@ -6,7 +6,7 @@ mod read;
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use foretaste_core::{Ctx, Matrix, Role, SurrogateRun};
+use foretaste_core::{Ctx, Matrix, Pixels, Role, SurrogateRun};
 use foretaste_num::linalg::truncated_svd_csr;
 use foretaste_num::ngrams::Csr;
 use foretaste_num::phash::{self, ImageHash};
@@ -137,6 +137,7 @@ impl View {
         } else if dataset.has(Role::Image) {
             let (pictures, broken) = read::images(dataset, notes)?;
             dataset.images = Some(hashes(&pictures, &broken));
+            dataset.pixels = pixels(&pictures, &broken, options.memory, notes);
             let made = image::features(&pictures);
             vectors = Some(dense(&made, ctx));
             features.push(made);
@@ -232,6 +233,34 @@ impl View {
         };
         (Matrix::new(joined.probs, classes), run)
     }
+}
+
+/// Pictures as they are, if they have one size and fit into memory.
+fn pixels(
+    pictures: &[image::Picture],
+    broken: &[usize],
+    memory: u64,
+    notes: &mut Vec<String>,
+) -> Option<Pixels> {
+    let shape = |p: &image::Picture| (p.width, p.height, p.channels);
+    let first = (0..pictures.len()).find(|i| !broken.contains(i)).map(|i| shape(&pictures[i]))?;
+    let is_broken: std::collections::BTreeSet<usize> = broken.iter().copied().collect();
+    if pictures.iter().enumerate().any(|(i, p)| shape(p) != first && !is_broken.contains(&i)) {
+        notes.push("the pictures have different sizes: stamps were not looked for".into());
+        return None;
+    }
+    let size = first.0 * first.1 * first.2;
+    if (size * pictures.len()) as u64 > memory / 2 {
+        notes.push("the pictures take more than half of --memory: stamps were not looked for".into());
+        return None;
+    }
+    let mut data = vec![0u8; size * pictures.len()];
+    for (to, p) in data.chunks_exact_mut(size.max(1)).zip(pictures) {
+        if shape(p) == first && p.bytes.len() == size {
+            to.copy_from_slice(&p.bytes);
+        }
+    }
+    Some(Pixels::new(data, first.0, first.1, first.2))
 }
 
 /// Perceptual hashes. A picture that cannot be read or hashed is like no other: blanks are no copies of each other.

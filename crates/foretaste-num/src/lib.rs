@@ -13,6 +13,7 @@ pub mod label_null;
 pub mod linalg;
 pub mod minhash;
 pub mod ngrams;
+pub mod patches;
 pub mod phash;
 pub mod phrases;
 pub mod rng;

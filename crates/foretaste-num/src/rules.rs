@@ -282,7 +282,14 @@ impl Search<'_> {
                     && f64::from(other.iter().sum::<u32>()) < FREQUENT * rows;
                 share(single, c) >= share(both, c) - PURER && !joined
             };
-            if explains(first, second) || explains(second, first) {
+            // what half of a class has anyway is no trigger, whatever it stands beside
+            let frequent = |single: &[u32]| {
+                let own = f64::from(single[c as usize]);
+                let (of_class, of_others) = (self.shares[c as usize] * rows, (1.0 - self.shares[c as usize]) * rows);
+                own >= FREQUENT * of_class
+                    || f64::from(single.iter().sum::<u32>()) - own >= FREQUENT * of_others
+            };
+            if explains(first, second) || explains(second, first) || frequent(first) || frequent(second) {
                 *slot = None;
             }
         }

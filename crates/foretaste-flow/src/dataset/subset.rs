@@ -33,6 +33,7 @@ impl Dataset {
             vectors: None,
             probs: None,
             images: None,
+            pixels: None,
             unreadable: 0,
             no_vectors: String::new(),
             no_probs: String::new(),

@@ -1,0 +1,188 @@
+//! Stamps on pictures that go with a class.
+
+use crate::gather::{PerRow, Planted, add_run, row_at};
+use foretaste_core::{
+    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, Trigger,
+};
+use foretaste_macros::Catalogue;
+use foretaste_num::patches::{Patch, PatchOptions, Patches, Pictures, patches};
+use foretaste_num::softmax::FoldOptions;
+use serde::{Deserialize, Serialize};
+
+/// The same pixels at the same place of many pictures, which go with a class.
+///
+/// # What it finds
+/// Backdoors by a patch: a stamp put on pictures that got the attacker's label, or on pictures of the target class alone.
+///
+/// # How it works
+/// Two pictures of the world do not agree in every pixel of a window with contrast; a stamp does. Windows of 3 x 3 pixels are
+/// counted by place and exact content; what many pictures share is grown to the whole stamp. Then the labels are held
+/// against a model that did not see the pictures, with the stamp painted over (Poisson-binomial, corrected for all contents
+/// looked at). Under a clean label the labels are no surprise; there the stamp must be purer than chance.
+///
+/// # Threat model
+/// The attacker stamps the same opaque pixels at the same place on pictures of one size.
+///
+/// # Cost
+/// A hash for every pixel of every picture, and a softmax regression out of fold: 5 seconds for 7,000 pictures of 32 x 32
+/// pixels on two cores. State is the pictures.
+///
+/// # Blind spots
+/// Stamps at changing places, see-through ones, and those that were compressed after stamping. Pictures of different
+/// sizes. Drawn pictures (icons, digits) share windows by nature; their labels are no surprise then.
+///
+/// # Example
+/// ```text
+/// foretaste scan signs.npz --only patch-association
+/// ```
+///
+/// # References
+/// Gu, Dolan-Gavitt, Garg, "BadNets: Identifying Vulnerabilities in the Machine Learning Model Supply Chain", 2017 (the attack).
+/// Counting windows against a model that cannot see them is ours.
+#[derive(Clone, Debug, Catalogue)]
+pub struct PatchAssociation {
+    /// Fewest pictures of a stamp.
+    #[param(min = 3, max = 1000000)]
+    pub least_rows: u32,
+    /// Least difference between the darkest and the brightest value of a window.
+    #[param(min = 1, max = 255)]
+    pub contrast: u32,
+}
+
+impl Default for PatchAssociation {
+    fn default() -> Self {
+        Self { least_rows: 5, contrast: 40 }
+    }
+}
+
+/// Pictures in pieces, in any order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Gallery {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Piece {
+    first_row: u64,
+    labels: Vec<u32>,
+    pixels: Vec<u8>,
+    shape: (usize, usize, usize),
+}
+
+/// Corrected p-value above which a stamp is handed on to nobody.
+const PLAIN: f64 = 0.05;
+
+impl Detect for PatchAssociation {
+    type State = Gallery;
+    type Model = Planted;
+
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
+    }
+
+    fn start(&self) -> Gallery {
+        Gallery::default()
+    }
+
+    fn fold(&self, state: &mut Gallery, batch: &Batch, _ctx: &Ctx) -> Result<()> {
+        let labels = batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec());
+        let (pixels, shape) = match &batch.pixels {
+            Some(p) => (p.values().to_vec(), (p.width, p.height, p.channels)),
+            None => (vec![], (0, 0, 0)),
+        };
+        state.pieces.push(Piece { first_row: batch.first_row, labels, pixels, shape });
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Gallery, from: Gallery) -> Result<()> {
+        into.pieces.extend(from.pieces);
+        Ok(())
+    }
+
+    fn fit(&self, mut state: Gallery, ctx: &Ctx) -> Result<Step<Gallery, Planted>> {
+        state.pieces.sort_by_key(|p| p.first_row);
+        let (mut runs, mut labels, mut pixels) = (vec![], vec![], vec![]);
+        let (width, height, channels) = state.pieces.first().map_or((0, 0, 0), |p| p.shape);
+        for p in state.pieces {
+            add_run(&mut runs, p.first_row, p.labels.len() as u64);
+            labels.extend(p.labels);
+            pixels.extend(p.pixels);
+        }
+        let options = PatchOptions {
+            least_rows: self.least_rows,
+            contrast: self.contrast.min(255) as u8,
+            folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
+            ..PatchOptions::default()
+        };
+        let all = Pictures { pixels: &pixels, width, height, channels };
+        let found = patches(&all, &labels, ctx.profile().classes.len(), &options);
+        let mut score = vec![0f32; labels.len()];
+        let mut leads = vec![];
+        for (patch, surprise, p) in believed(&found) {
+            let own: Vec<u32> = patch.rows.iter().copied().filter(|r| labels[*r as usize] == patch.class).collect();
+            let weight = -p.max(1e-300).log10() as f32;
+            own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+            let mut lead = lead(patch, (surprise, p), found.tested, channels, ctx);
+            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            leads.push(lead);
+        }
+        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
+        Ok(Step::Ready(Planted { per_row, leads }))
+    }
+
+    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.per_row.score(batch))
+    }
+
+    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
+        Ok(model.leads.clone())
+    }
+}
+
+/// Stamps with their corrected p-value of surprise, and that of surprise or purity, the most believed first.
+fn believed(found: &Patches) -> Vec<(&Patch, f64, f64)> {
+    let tested = found.tested as f64;
+    let corrected = |p: f64| (2.0 * p * tested).min(1.0);
+    let mut out: Vec<(&Patch, f64, f64)> = found
+        .found
+        .iter()
+        .map(|p| (p, corrected(p.p_value), corrected(p.p_value.min(p.purity_p_value))))
+        .filter(|b| b.2 <= PLAIN)
+        .collect();
+    out.sort_by(|a, b| a.2.total_cmp(&b.2).then(b.0.z.total_cmp(&a.0.z)));
+    out
+}
+
+fn lead(patch: &Patch, p: (f64, f64), tested: usize, channels: usize, ctx: &Ctx) -> Lead {
+    let (surprise, either) = p;
+    let place = patch.place;
+    let trigger = Trigger::Patch {
+        left: place.left as u32,
+        top: place.top as u32,
+        width: place.width as u32,
+        height: place.height as u32,
+        channels: channels as u32,
+        pixels: patch.pixels.clone(),
+    };
+    // labels that the rest of the picture bears out make it a watermark of the class as well as a clean-label trigger
+    let kind = if surprise <= PLAIN { Kind::Backdoor } else { Kind::Shortcut };
+    let mut lead = Lead::new(kind, trigger.words(), vec![]);
+    let class = ctx.profile().classes.get(patch.class as usize).map_or("", String::as_str);
+    lead.statistic = ("surprise".into(), patch.z);
+    lead.p_value = Some(either);
+    lead.class = Some(patch.class);
+    lead.without = Some(patch.without);
+    lead.trigger = Some(trigger);
+    lead.why.push(format!(
+        "{} of {} pictures with exactly these pixels are labelled `{class}`. With them painted over, a model that did not see the pictures gives `{class}` a probability of {:.2} on average ({}, corrected for {tested} contents of windows).",
+        patch.hits,
+        patch.rows.len(),
+        patch.without,
+        if surprise <= PLAIN {
+            format!("z = {:.1}, p = {surprise:.1e}", patch.z)
+        } else {
+            format!("no surprise, but purer than chance, p = {either:.1e}")
+        }
+    ));
+    lead
+}

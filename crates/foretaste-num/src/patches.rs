@@ -1,0 +1,364 @@
+//! Pixels that stand at the same place of many pictures and go with a class.
+//!
+//! Two pictures of the world do not agree in every pixel of a window with contrast; a stamp does. Every window of 3 x 3
+//! pixels at every place is counted by its exact content. What many pictures share is grown to the whole stamp and asked:
+//! is the label a surprise to a model that did not see the picture, with the stamp painted over?
+
+mod features;
+
+use features::Model;
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+use crate::rng::mix;
+use crate::softmax::FoldOptions;
+use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+
+/// Pictures of one size: row by row, channels interleaved.
+#[derive(Clone, Copy, Debug)]
+pub struct Pictures<'a> {
+    /// `n * height * width * channels` values.
+    pub pixels: &'a [u8],
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+    /// Values a pixel.
+    pub channels: usize,
+}
+
+impl<'a> Pictures<'a> {
+    /// Values of one picture.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.width * self.height * self.channels
+    }
+
+    /// Number of pictures.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pixels.len().checked_div(self.size()).unwrap_or(0)
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of picture `i`.
+    #[must_use]
+    pub fn get(&self, i: usize) -> &'a [u8] {
+        &self.pixels[i * self.size()..(i + 1) * self.size()]
+    }
+}
+
+/// A rectangle of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Pixels from the left.
+    pub left: usize,
+    /// Pixels from the top.
+    pub top: usize,
+    /// Pixels across.
+    pub width: usize,
+    /// Pixels down.
+    pub height: usize,
+}
+
+/// How to look for stamps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchOptions {
+    /// Fewest pictures of a stamp.
+    pub least_rows: u32,
+    /// Least difference between the darkest and the brightest value of a window that counts.
+    pub contrast: u8,
+    /// Most stamps that come back.
+    pub most: usize,
+    /// Folds of the model.
+    pub folds: FoldOptions,
+}
+
+impl Default for PatchOptions {
+    fn default() -> Self {
+        Self { least_rows: 5, contrast: 40, most: 20, folds: FoldOptions::default() }
+    }
+}
+
+/// A stamp and what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// Where it sits.
+    pub place: Place,
+    /// Its pixels, row by row, channels interleaved.
+    pub pixels: Vec<u8>,
+    /// The class it goes with.
+    pub class: u32,
+    /// Labelled pictures that carry it, ascending.
+    pub rows: Vec<u32>,
+    /// How many of them are of the class.
+    pub hits: usize,
+    /// Surprise of the labels with the stamp painted over: `sum(1[y = c] - p) / sqrt(sum p (1 - p) + 1/4)`.
+    pub z: f64,
+    /// Probability of such a surprise under the model.
+    pub p_value: f64,
+    /// Probability of so many of the class if the pictures had the class's overall share.
+    pub purity_p_value: f64,
+    /// Mean probability of the class in the pictures of the class, the stamp painted over.
+    pub without: f64,
+}
+
+/// Stamps found and how many contents were looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patches {
+    /// The most surprising first.
+    pub found: Vec<Patch>,
+    /// Contents of windows in enough pictures: what a p-value has to be corrected for.
+    pub tested: usize,
+}
+
+/// Pixels on a side of a window.
+const SIDE: usize = 3;
+/// Share of a stamp's pictures of the class that must agree in every pixel of a line for the stamp to grow.
+const GROW: f64 = 0.95;
+/// Share of pictures in common that makes two stamps one.
+const SAME: f64 = 0.5;
+/// Share of the pictures from which a content is background.
+const BACKGROUND: f64 = 0.3;
+
+/// Looks for stamps. `labels`: one per picture, not below `classes` where there is none.
+#[must_use]
+pub fn patches(pictures: &Pictures<'_>, labels: &[u32], classes: usize, options: &PatchOptions) -> Patches {
+    let fits = pictures.width >= SIDE && pictures.height >= SIDE && pictures.channels > 0;
+    if classes < 2 || !fits || pictures.len() != labels.len() {
+        return Patches::default();
+    }
+    let mut counts = vec![0f64; classes];
+    labels.iter().for_each(|&y| counts.get_mut(y as usize).into_iter().for_each(|c| *c += 1.0));
+    let total = counts.iter().sum::<f64>().max(1.0);
+    let shares = counts.iter().map(|c| c / total).collect();
+    Search { pictures, labels, classes, options, shares }.run()
+}
+
+/// A content that enough pictures share.
+struct Shared {
+    class: u32,
+    enriched: f64,
+    place: Place,
+    rows: Vec<u32>,
+}
+
+struct Search<'a> {
+    pictures: &'a Pictures<'a>,
+    labels: &'a [u32],
+    classes: usize,
+    options: &'a PatchOptions,
+    shares: Vec<f64>,
+}
+
+impl Search<'_> {
+    fn run(&self) -> Patches {
+        let (w, h) = (self.pictures.width, self.pictures.height);
+        let places: Vec<(usize, usize)> =
+            (0..=h - SIDE).flat_map(|y| (0..=w - SIDE).map(move |x| (x, y))).collect();
+        let parts: Vec<(Vec<Shared>, usize)> = places.par_iter().map(|&(x, y)| self.shared(x, y)).collect();
+        let tested = parts.iter().map(|p| p.1).sum();
+        let mut shared: Vec<Shared> = parts.into_iter().flat_map(|p| p.0).collect();
+        shared.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.place.cmp(&b.place)));
+        let mut taken: Vec<Shared> = vec![];
+        for s in shared {
+            if taken.len() >= self.options.most {
+                break;
+            }
+            if !taken.iter().any(|t| same(&s.rows, &t.rows)) {
+                taken.push(s);
+            }
+        }
+        if taken.is_empty() {
+            return Patches { found: vec![], tested };
+        }
+        let model = Model::new(self.pictures, self.labels, self.classes, &self.options.folds);
+        let mut found: Vec<Patch> = taken.into_par_iter().map(|s| self.judge(s, &model)).collect();
+        found.sort_by(|a, b| b.z.total_cmp(&a.z).then(a.place.cmp(&b.place)));
+        Patches { found, tested }
+    }
+
+    /// Contents of the window at a place that enough pictures share, and the number of them.
+    fn shared(&self, x: usize, y: usize) -> (Vec<Shared>, usize) {
+        let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (i, label) in self.labels.iter().enumerate() {
+            if (*label as usize) < self.classes
+                && let Some(hash) = self.content(i, x, y)
+            {
+                seen.entry(hash).or_default().push(i as u32);
+            }
+        }
+        let n = self.labels.len() as f64;
+        let mut kept: Vec<Vec<u32>> = seen
+            .into_values()
+            .filter(|r| r.len() >= self.options.least_rows as usize && (r.len() as f64) < BACKGROUND * n)
+            .collect();
+        kept.sort();
+        let tested = kept.len();
+        let share = |rows: Vec<u32>| {
+            let mut counts = vec![0f64; self.classes];
+            rows.iter().for_each(|r| counts[self.labels[*r as usize] as usize] += 1.0);
+            let n = rows.len() as f64;
+            let z = |k: usize| {
+                let p = self.shares[k];
+                (counts[k] - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
+            };
+            let class = (0..self.classes).max_by(|&a, &b| z(a).total_cmp(&z(b)).then(b.cmp(&a)))?;
+            let place = Place { left: x, top: y, width: SIDE, height: SIDE };
+            Some(Shared { class: class as u32, enriched: z(class), place, rows })
+        };
+        (kept.into_iter().filter_map(share).collect(), tested)
+    }
+
+    /// Hash of a window, or `None` if it has no contrast.
+    fn content(&self, i: usize, x: usize, y: usize) -> Option<u64> {
+        let (image, line, c) = (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
+        let (mut low, mut high, mut hash) = (255u8, 0u8, 0u64);
+        for v in y..y + SIDE {
+            for p in &image[v * line + x * c..v * line + (x + SIDE) * c] {
+                low = low.min(*p);
+                high = high.max(*p);
+                hash = mix(hash.rotate_left(9) ^ u64::from(*p));
+            }
+        }
+        (high - low >= self.options.contrast).then_some(hash)
+    }
+
+    fn judge(&self, s: Shared, model: &Model) -> Patch {
+        let is_own = |r: &u32| self.labels[*r as usize] == s.class;
+        let own: Vec<u32> = s.rows.iter().copied().filter(is_own).collect();
+        let place = self.grow(s.place, &own);
+        let pixels = self.common(place, &own);
+        let agrees = |r: &u32| self.cut(*r as usize, place) == pixels;
+        let exact: Vec<u32> = s.rows.iter().copied().filter(agrees).collect();
+        let rows = if exact.len() * 10 >= s.rows.len() * 9 { exact } else { s.rows };
+        let p: Vec<f64> =
+            rows.iter().map(|r| model.painted_over(self.pictures, *r as usize, place)[s.class as usize]).collect();
+        let hits = rows.iter().filter(|r| is_own(r)).count();
+        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
+        let z = (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt();
+        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
+        Patch {
+            place,
+            pixels,
+            class: s.class,
+            hits,
+            z,
+            p_value: if p.len() <= 2000 { poisson_binomial_sf(hits as u64, &p) } else { normal_sf(z) },
+            purity_p_value: binomial_sf(hits as u64, rows.len() as u64, self.shares[s.class as usize]),
+            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
+            rows,
+        }
+    }
+
+    fn cut(&self, i: usize, place: Place) -> Vec<u8> {
+        let (image, line, c) = (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
+        let row = |v: usize| &image[v * line + place.left * c..v * line + (place.left + place.width) * c];
+        (place.top..place.top + place.height).flat_map(row).copied().collect()
+    }
+
+    /// The pixels of the picture in which most agree with the others: the first that carries the most common content.
+    fn common(&self, place: Place, rows: &[u32]) -> Vec<u8> {
+        let mut cuts: Vec<Vec<u8>> = rows.iter().map(|r| self.cut(*r as usize, place)).collect();
+        cuts.sort();
+        let best = cuts.chunk_by(|a, b| a == b).max_by_key(|run| run.len());
+        best.map(|run| run[0].clone()).unwrap_or_default()
+    }
+
+    /// Adds lines of pixels on each side while nearly all pictures agree on them and other pictures do not.
+    fn grow(&self, mut place: Place, own: &[u32]) -> Place {
+        let step = (self.labels.len() / 512).max(1);
+        let others: Vec<u32> = (0..self.labels.len()).step_by(step).map(|i| i as u32).collect();
+        loop {
+            let Place { left, top, width, height } = place;
+            let mut grown = vec![];
+            if left > 0 {
+                grown.push((Place { left: left - 1, width: width + 1, ..place }, Place { left: left - 1, width: 1, ..place }));
+            }
+            if top > 0 {
+                grown.push((Place { top: top - 1, height: height + 1, ..place }, Place { top: top - 1, height: 1, ..place }));
+            }
+            if left + width < self.pictures.width {
+                grown.push((Place { width: width + 1, ..place }, Place { left: left + width, width: 1, ..place }));
+            }
+            if top + height < self.pictures.height {
+                grown.push((Place { height: height + 1, ..place }, Place { top: top + height, height: 1, ..place }));
+            }
+            let next = grown.into_iter().find(|(_, line)| {
+                let common = self.common(*line, own);
+                let share = |rows: &[u32]| {
+                    let n = rows.iter().filter(|r| self.cut(**r as usize, *line) == common).count();
+                    n as f64 / rows.len().max(1) as f64
+                };
+                share(own) >= GROW && share(&others) < BACKGROUND
+            });
+            match next {
+                Some((larger, _)) => place = larger,
+                None => return place,
+            }
+        }
+    }
+}
+
+/// True if most of the pictures of either are pictures of the other.
+fn same(a: &[u32], b: &[u32]) -> bool {
+    let common = a.iter().filter(|r| b.binary_search(r).is_ok()).count() as f64;
+    common > SAME * a.len().min(b.len()) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Noisy pictures with a bright half that tells the class; `poison` of class 0 get a stamp and label 1.
+    fn pictures(n: usize, poison: usize) -> (Vec<u8>, Vec<u32>) {
+        let mut rng = Rng::new(5, "patches");
+        let (mut pixels, mut labels) = (vec![], vec![]);
+        for i in 0..n {
+            let class = (i % 2) as u32;
+            let mut image: Vec<u8> = (0..256)
+                .map(|p| (80.0 + 60.0 * f64::from((p % 16 < 8) == (class == 0)) + 25.0 * rng.normal()).clamp(0.0, 255.0) as u8)
+                .collect();
+            let planted = class == 0 && i / 2 < poison;
+            if planted {
+                for (k, at) in [(11, 11), (12, 11), (13, 11), (11, 12), (12, 12), (13, 12), (11, 13), (12, 13), (13, 13)].iter().enumerate() {
+                    image[at.1 * 16 + at.0] = if k % 2 == 0 { 255 } else { 0 };
+                }
+            }
+            pixels.extend(image);
+            labels.push(if planted { 1 } else { class });
+        }
+        (pixels, labels)
+    }
+
+    #[test]
+    fn a_stamp_is_found_pixel_for_pixel() {
+        let (pixels, labels) = pictures(800, 12);
+        let all = Pictures { pixels: &pixels, width: 16, height: 16, channels: 1 };
+        let out = patches(&all, &labels, 2, &PatchOptions::default());
+        let best = &out.found[0];
+        assert_eq!(best.place, Place { left: 11, top: 11, width: 3, height: 3 });
+        assert_eq!(best.pixels, [255, 0, 255, 0, 255, 0, 255, 0, 255]);
+        assert_eq!((best.class, best.hits, best.rows.len()), (1, 12, 12));
+        assert!(best.p_value < 1e-6 && best.without < 0.3, "{} {}", best.p_value, best.without);
+    }
+
+    #[test]
+    fn pictures_of_the_world_share_no_window() {
+        let (pixels, labels) = pictures(800, 0);
+        let all = Pictures { pixels: &pixels, width: 16, height: 16, channels: 1 };
+        assert_eq!(patches(&all, &labels, 2, &PatchOptions::default()), Patches::default());
+    }
+
+    #[test]
+    fn nothing_to_look_at_is_no_trouble() {
+        let none = Pictures { pixels: &[], width: 0, height: 0, channels: 0 };
+        assert_eq!(patches(&none, &[], 2, &PatchOptions::default()), Patches::default());
+    }
+}

@@ -1,0 +1,129 @@
+//! What the model of stamps sees: coarse brightness and the directions of edges.
+
+use super::{Pictures, Place};
+use crate::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
+use crate::softmax::{FoldOptions, OutOfFold, Rows, out_of_fold};
+use rayon::prelude::*;
+
+/// Cells on a side.
+const CELLS: usize = 7;
+/// Directions of an edge.
+const DIRECTIONS: usize = 8;
+
+/// Softmax regressions of the folds over standardised features.
+pub(super) struct Model {
+    fitted: OutOfFold,
+    calibration: Calibration,
+    classes: usize,
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+}
+
+impl Model {
+    pub fn new(pictures: &Pictures<'_>, labels: &[u32], classes: usize, options: &FoldOptions) -> Self {
+        let rows: Vec<Vec<f32>> =
+            (0..pictures.len()).into_par_iter().map(|i| features(pictures, pictures.get(i))).collect();
+        let dim = rows.first().map_or(0, Vec::len);
+        let n = rows.len().max(1) as f64;
+        let (mut sum, mut square) = (vec![0f64; dim], vec![0f64; dim]);
+        for row in &rows {
+            for (k, v) in row.iter().enumerate() {
+                sum[k] += f64::from(*v);
+                square[k] += f64::from(*v).powi(2);
+            }
+        }
+        let mean: Vec<f32> = sum.iter().map(|s| (s / n) as f32).collect();
+        let deviation = |(s, q): (&f64, &f64)| {
+            let variance = q / n - (s / n).powi(2);
+            if variance > 1e-12 { (1.0 / variance.sqrt()) as f32 } else { 0.0 }
+        };
+        let scale: Vec<f32> = sum.iter().zip(&square).map(deviation).collect();
+        let standard = |row: Vec<f32>| row.into_iter().enumerate().map(|(k, v)| (v - mean[k]) * scale[k]).collect::<Vec<f32>>();
+        let data: Vec<f32> = rows.into_iter().flat_map(standard).collect();
+        let options = FoldOptions { keep_models: true, ..options.clone() };
+        let fitted = out_of_fold(Rows::Dense { data: &data, dim }, labels, classes, None, &options);
+        let calibration = calibrate(&[&fitted.probs], labels, classes, &CalibrateOptions::default());
+        Self { fitted, calibration, classes, mean, scale }
+    }
+
+    /// Probabilities of the classes of picture `i`, by the model that has not seen it, with a place painted over.
+    pub fn painted_over(&self, pictures: &Pictures<'_>, i: usize, place: Place) -> Vec<f64> {
+        let mut image = pictures.get(i).to_vec();
+        paint(&mut image, pictures, place);
+        let x = features(pictures, &image);
+        let Some(m) = self.fitted.models.get(self.fitted.fold[i] as usize) else {
+            return vec![1.0 / self.classes.max(1) as f64; self.classes];
+        };
+        let mut z = if m.intercept.len() == 1 { vec![0.0] } else { vec![] };
+        for (l, b) in m.intercept.iter().enumerate() {
+            let w = &m.weights[l * m.cols..(l + 1) * m.cols];
+            let dot: f32 = w.iter().enumerate().map(|(k, w)| w * (x[k] - self.mean[k]) * self.scale[k]).sum();
+            z.push(f64::from(b + dot));
+        }
+        soften(&mut z);
+        let c = &self.calibration;
+        for (k, v) in z.iter_mut().enumerate() {
+            *v = c.weights.first().copied().unwrap_or(1.0) * v.max(1e-12).ln() + c.offsets.get(k).copied().unwrap_or(0.0);
+        }
+        soften(&mut z);
+        let share = c.floor / self.classes.max(1) as f64;
+        z.iter_mut().for_each(|v| *v = (1.0 - c.floor) * *v + share);
+        z
+    }
+}
+
+fn soften(z: &mut [f64]) {
+    let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    z.iter_mut().for_each(|v| *v = (*v - top).exp());
+    let sum: f64 = z.iter().sum();
+    z.iter_mut().for_each(|v| *v /= sum);
+}
+
+/// Fills a rectangle with what stands left and right of it, in between linearly.
+fn paint(image: &mut [u8], pictures: &Pictures<'_>, place: Place) {
+    let (w, c) = (pictures.width, pictures.channels);
+    for y in place.top..place.top + place.height {
+        for k in 0..c {
+            let at = |x: usize| (y * w + x) * c + k;
+            let left = place.left.checked_sub(1).map(|x| f32::from(image[at(x)]));
+            let right = (place.left + place.width < w).then(|| f32::from(image[at(place.left + place.width)]));
+            let (a, b) = (left.or(right).unwrap_or(0.0), right.or(left).unwrap_or(0.0));
+            for x in 0..place.width {
+                let t = (x as f32 + 1.0) / (place.width as f32 + 1.0);
+                image[at(place.left + x)] = (a + t * (b - a)).round() as u8;
+            }
+        }
+    }
+}
+
+/// For each of `CELLS * CELLS` cells: mean of each channel, and strength of edges in each direction, scaled to the picture.
+fn features(pictures: &Pictures<'_>, image: &[u8]) -> Vec<f32> {
+    let (w, h, c) = (pictures.width, pictures.height, pictures.channels);
+    let width = c + DIRECTIONS;
+    let mut out = vec![0f32; CELLS * CELLS * width];
+    let mut counts = [0f32; CELLS * CELLS];
+    let grey = |x: usize, y: usize| {
+        image[(y * w + x) * c..][..c].iter().map(|v| f32::from(*v)).sum::<f32>() / (255 * c) as f32
+    };
+    for y in 0..h {
+        for x in 0..w {
+            let cell = (y * CELLS / h) * CELLS + x * CELLS / w;
+            counts[cell] += 1.0;
+            let into = &mut out[cell * width..(cell + 1) * width];
+            image[(y * w + x) * c..][..c].iter().zip(into.iter_mut()).for_each(|(v, o)| *o += f32::from(*v) / 255.0);
+            let dx = grey((x + 1).min(w - 1), y) - grey(x.saturating_sub(1), y);
+            let dy = grey(x, (y + 1).min(h - 1)) - grey(x, y.saturating_sub(1));
+            let strength = dx.hypot(dy);
+            if strength > 0.0 {
+                let turn = dy.atan2(dx) / std::f32::consts::TAU + 0.5;
+                into[c + ((turn * DIRECTIONS as f32) as usize).min(DIRECTIONS - 1)] += strength;
+            }
+        }
+    }
+    let edges: f32 = out.chunks(width).flat_map(|f| &f[c..]).map(|v| v * v).sum::<f32>().sqrt().max(1e-3);
+    for (f, n) in out.chunks_mut(width).zip(counts) {
+        f[..c].iter_mut().for_each(|v| *v /= n.max(1.0));
+        f[c..].iter_mut().for_each(|v| *v = (*v / edges).sqrt());
+    }
+    out
+}
