@@ -62,6 +62,8 @@ impl Default for ValueAssociation {
 const LEADS: usize = 50;
 /// Rows whose cells are marked for one lead at most.
 const MARKS: usize = 200;
+/// Standard errors by which rows may look more like the class than rows of the others do, and still come from there.
+const UNLIKE: f64 = 3.0;
 /// Share of the usual dependence below which the other columns do not depend on a rule.
 const LITTLE: f64 = 0.25;
 /// Corrected p-value above which a rule is no surprise and not handed on.
@@ -152,7 +154,8 @@ fn believed(found: &Rules) -> Vec<(&Rule, Believed)> {
         .found
         .iter()
         .map(|r| {
-            let dirty = surprise(r).max(written(&r.from_others, found.dependence.0));
+            let were_others = if r.unlike_others > UNLIKE { 1.0 } else { written(&r.from_others, found.dependence.0) };
+            let dirty = surprise(r).max(were_others);
             // rows of one class often depend on nothing but the class: for a clean label no dependence at all is let pass
             let clean = purity(r).max(surprise(r)).max(written(&r.from_class, 0.0));
             let ratio = if dirty <= clean { r.from_others } else { r.from_class };

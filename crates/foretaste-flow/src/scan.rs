@@ -83,7 +83,7 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         })
     };
     let wanted = views::ViewOptions {
-        vectors: asks(Role::Embedding),
+        vectors: asks(Role::Embedding) || (asks(Role::Image) && dataset.has(Role::Image)),
         probs: asks(Role::Prob) || asks(Role::Source),
         folds: recipe.folds,
         memory: budget,

@@ -83,6 +83,9 @@ pub struct Rule {
     pub purity_p_value: f64,
     /// Mean probability of the class in the rows of the class, the evidence taken away.
     pub without: f64,
+    /// How far [`Rule::without`] lies above the same probability in rows of the other classes, in standard errors: far
+    /// above, and the rows were of the class before.
+    pub unlike_others: f64,
     /// Whether the other columns are those of rows of the other classes (dirty label): were the values written into them?
     pub from_others: Ratio,
     /// Whether the other columns are those of any rows of the class (clean label).
@@ -113,6 +116,8 @@ const FREQUENT: f64 = 0.5;
 const PURER: f64 = 0.05;
 /// Cells of two columns counted in one table.
 const CELLS: usize = 1 << 22;
+/// Rows that a rule's rows are compared with.
+const COMPARED: usize = 4000;
 /// Corrected p-value of a rule that says something.
 const CHANCE: f64 = 0.05;
 /// Looks that are kept of one pair of columns.
@@ -282,17 +287,19 @@ impl Search<'_> {
                     && f64::from(other.iter().sum::<u32>()) < FREQUENT * rows;
                 share(single, c) >= share(both, c) - PURER && !joined
             };
-            // what half of a class has anyway is no trigger, whatever it stands beside
-            let frequent = |single: &[u32]| {
-                let own = f64::from(single[c as usize]);
-                let (of_class, of_others) = (self.shares[c as usize] * rows, (1.0 - self.shares[c as usize]) * rows);
-                own >= FREQUENT * of_class
-                    || f64::from(single.iter().sum::<u32>()) - own >= FREQUENT * of_others
-            };
+            let frequent = |single: &[u32]| self.is_frequent(single, c);
             if explains(first, second) || explains(second, first) || frequent(first) || frequent(second) {
                 *slot = None;
             }
         }
+    }
+
+    /// What half of a class (or of all others) has anyway is no trigger, whatever it stands beside.
+    fn is_frequent(&self, counts: &[u32], class: u32) -> bool {
+        let (rows, share) = (self.labels.len() as f64, self.shares[class as usize]);
+        let own = f64::from(counts[class as usize]);
+        let others = f64::from(counts.iter().sum::<u32>()) - own;
+        own >= FREQUENT * share * rows || others >= FREQUENT * (1.0 - share) * rows
     }
 
     /// Labelled rows that meet all conditions, ascending.
@@ -326,13 +333,27 @@ impl Search<'_> {
             let mut seen: Vec<u32> = own.iter().map(|i| column.item[*i]).filter(|v| *v != u32::MAX).collect();
             seen.sort_unstable();
             let Some(run) = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len()) else { continue };
-            let share = column.item.iter().filter(|v| **v == run[0]).count() as f64 / column.item.len() as f64;
-            if run.len() as f64 >= GROW * own.len() as f64 && share < FREQUENT {
+            let counts = &self.singles[c][run[0] as usize * self.classes..][..self.classes];
+            if run.len() as f64 >= GROW * own.len() as f64 && !self.is_frequent(counts, class) {
                 conditions.push((c as u32, run[0]));
             }
         }
         conditions.sort_unstable();
         conditions
+    }
+
+    fn unlike_others(&self, removed: &[usize], own: &[f64], class: u32) -> f64 {
+        let step = (self.labels.len() / COMPARED).max(1);
+        let mut scratch = vec![];
+        let others: Vec<f64> = (0..self.labels.len())
+            .step_by(step)
+            .filter(|&i| (self.labels[i] as usize) < self.classes && self.labels[i] != class)
+            .map(|i| self.model.without(i, removed, &mut scratch)[class as usize])
+            .collect();
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let (m, n) = (mean(&others), own.len().max(1) as f64);
+        let spread = (others.iter().map(|p| (p - m).powi(2)).sum::<f64>() / others.len().max(1) as f64).sqrt();
+        if spread > 0.0 { (mean(own) - m) / (spread / n.sqrt()) } else { 0.0 }
     }
 
     fn judge(&self, conditions: Vec<(u32, u32)>, rows: Vec<u32>, class: u32) -> Rule {
@@ -348,6 +369,7 @@ impl Search<'_> {
         let z = (own.len() as f64 - p.iter().sum::<f64>()) / variance.sqrt();
         let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
         let hits = own.len() as u64;
+        let unlike_others = self.unlike_others(&removed, &own_p, class);
         let (from_others, from_class) =
             independence(self.columns, self.labels, self.classes, &removed, &own, class);
         Rule {
@@ -357,6 +379,7 @@ impl Search<'_> {
             p_value: if p.len() <= 2000 { poisson_binomial_sf(hits, &p) } else { normal_sf(z) },
             purity_p_value: binomial_sf(hits, rows.len() as u64, self.shares[class as usize]),
             without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
+            unlike_others,
             from_others,
             from_class,
             conditions,
