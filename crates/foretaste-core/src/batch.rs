@@ -129,7 +129,16 @@ impl Batch {
     /// A batch with nothing derived.
     #[must_use]
     pub fn new(records: RecordBatch, roles: Arc<[Role]>, first_row: u64) -> Self {
-        Self { records, roles, first_row, labels: None, vectors: None, probs: None, images: None, pixels: None }
+        Self {
+            records,
+            roles,
+            first_row,
+            labels: None,
+            vectors: None,
+            probs: None,
+            images: None,
+            pixels: None,
+        }
     }
 
     /// Number of rows.

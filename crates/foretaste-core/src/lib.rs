@@ -42,6 +42,6 @@ pub use report::{
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
 pub use strings::{Strings, numbers};
-pub use trigger::{Condition, Effect, Trigger};
 pub use trial::{Interval, Row, Summary, TRIAL_SCHEMA, Trial, summarise};
+pub use trigger::{Condition, Effect, Trigger};
 pub use victim::{AnyVictim, Victim, boxed_victim};

@@ -64,7 +64,8 @@ pub struct Coded {
 impl Columns {
     /// Takes in the feature columns of a batch.
     pub fn push(&mut self, batch: &Batch) {
-        let columns = batch.columns(|r| r == Role::Feature).map(|(name, c)| (name.to_owned(), Cells::read(c)));
+        let columns =
+            batch.columns(|r| r == Role::Feature).map(|(name, c)| (name.to_owned(), Cells::read(c)));
         self.pieces.push(Piece {
             first_row: batch.first_row,
             labels: batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec()),
@@ -88,12 +89,17 @@ impl Columns {
             self.pieces.first().map(|p| p.columns.iter().map(|c| c.0.clone()).collect()).unwrap_or_default();
         let mut out = vec![];
         for (at, name) in names.into_iter().enumerate() {
-            let cells: Vec<&Cells> = self.pieces.iter().filter_map(|p| p.columns.get(at).map(|c| &c.1)).collect();
+            let cells: Vec<&Cells> =
+                self.pieces.iter().filter_map(|p| p.columns.get(at).map(|c| &c.1)).collect();
             if cells.len() < self.pieces.len() {
                 continue;
             }
             let all_numbers = cells.iter().all(|c| matches!(c, Cells::Numbers(_)));
-            out.push(if all_numbers { numeric(name, &cells, least) } else { categories(name, &cells, least) });
+            out.push(if all_numbers {
+                numeric(name, &cells, least)
+            } else {
+                categories(name, &cells, least)
+            });
         }
         (runs, labels, out)
     }
@@ -153,7 +159,11 @@ fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
         None => levels + 1,
         Some(_) => (*i).min(levels),
     });
-    let column =
-        CodedColumn { bin: bin.collect(), bins: levels as usize + 2, items: frequent.len(), item: item.clone() };
+    let column = CodedColumn {
+        bin: bin.collect(),
+        bins: levels as usize + 2,
+        items: frequent.len(),
+        item: item.clone(),
+    };
     Coded { name, column, values: frequent.iter().map(|(_, w)| (*w).to_owned()).collect() }
 }

@@ -97,7 +97,9 @@ impl<'a> Bench<'a> {
         let mut held: Vec<u64> = order[..n].iter().map(|o| o.1).collect();
         held.sort_unstable();
         let mut train: Vec<u64> = members.iter().copied().collect();
-        train.extend(order[n..].iter().take(TRAINED.saturating_sub(members.len()).max(TRAINED / 2)).map(|o| o.1));
+        train.extend(
+            order[n..].iter().take(TRAINED.saturating_sub(members.len()).max(TRAINED / 2)).map(|o| o.1),
+        );
         train.sort_unstable();
         let id = victim(dataset);
         let victim = foretaste_victims::entry(id)?.victim(&Default::default())?;
@@ -119,8 +121,10 @@ impl<'a> Bench<'a> {
         if which.is_empty() {
             return Ok(None);
         }
-        let turned = self.turned(class, &stamp::trigger(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
-        let control = self.turned(class, &stamp::harmless(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
+        let turned =
+            self.turned(class, &stamp::trigger(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
+        let control =
+            self.turned(class, &stamp::harmless(trigger, self.dataset, &self.held, &which, self.ctx)?)?;
         let n = which.len() as u64;
         Ok(Some(Effect {
             victim: self.id.to_owned(),
@@ -157,4 +161,3 @@ fn answers(victim: &dyn AnyVictim, model: &Sealed, inputs: &Picked, ctx: &Ctx) -
     };
     Ok((0..probs.rows()).map(|i| top(probs.row(i))).collect())
 }
-

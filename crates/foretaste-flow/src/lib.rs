@@ -2,8 +2,8 @@
 
 pub mod clean;
 pub mod columns;
-pub mod dataset;
 mod confirm;
+pub mod dataset;
 pub mod decide;
 mod drive;
 mod error;

@@ -1,8 +1,8 @@
 //! The verb `scan`: files in, report out.
 
 use crate::columns::{count, thousands};
-use crate::dataset::Dataset;
 use crate::confirm::confirm;
+use crate::dataset::Dataset;
 use crate::decide::{Claim, Facts, decide, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;

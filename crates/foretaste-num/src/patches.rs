@@ -217,7 +217,8 @@ impl Search<'_> {
 
     /// Hash of a window, or `None` if it has no contrast.
     fn content(&self, i: usize, x: usize, y: usize) -> Option<u64> {
-        let (image, line, c) = (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
+        let (image, line, c) =
+            (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
         let (mut low, mut high, mut hash) = (255u8, 0u8, 0u64);
         for v in y..y + SIDE {
             for p in &image[v * line + x * c..v * line + (x + SIDE) * c] {
@@ -237,8 +238,10 @@ impl Search<'_> {
         let agrees = |r: &u32| self.cut(*r as usize, place) == pixels;
         let exact: Vec<u32> = s.rows.iter().copied().filter(agrees).collect();
         let rows = if exact.len() * 10 >= s.rows.len() * 9 { exact } else { s.rows };
-        let p: Vec<f64> =
-            rows.iter().map(|r| model.painted_over(self.pictures, *r as usize, place)[s.class as usize]).collect();
+        let p: Vec<f64> = rows
+            .iter()
+            .map(|r| model.painted_over(self.pictures, *r as usize, place)[s.class as usize])
+            .collect();
         let hits = rows.iter().filter(|r| is_own(r)).count();
         let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
         let z = (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt();
@@ -257,7 +260,8 @@ impl Search<'_> {
     }
 
     fn cut(&self, i: usize, place: Place) -> Vec<u8> {
-        let (image, line, c) = (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
+        let (image, line, c) =
+            (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
         let row = |v: usize| &image[v * line + place.left * c..v * line + (place.left + place.width) * c];
         (place.top..place.top + place.height).flat_map(row).copied().collect()
     }
@@ -278,16 +282,28 @@ impl Search<'_> {
             let Place { left, top, width, height } = place;
             let mut grown = vec![];
             if left > 0 {
-                grown.push((Place { left: left - 1, width: width + 1, ..place }, Place { left: left - 1, width: 1, ..place }));
+                grown.push((
+                    Place { left: left - 1, width: width + 1, ..place },
+                    Place { left: left - 1, width: 1, ..place },
+                ));
             }
             if top > 0 {
-                grown.push((Place { top: top - 1, height: height + 1, ..place }, Place { top: top - 1, height: 1, ..place }));
+                grown.push((
+                    Place { top: top - 1, height: height + 1, ..place },
+                    Place { top: top - 1, height: 1, ..place },
+                ));
             }
             if left + width < self.pictures.width {
-                grown.push((Place { width: width + 1, ..place }, Place { left: left + width, width: 1, ..place }));
+                grown.push((
+                    Place { width: width + 1, ..place },
+                    Place { left: left + width, width: 1, ..place },
+                ));
             }
             if top + height < self.pictures.height {
-                grown.push((Place { height: height + 1, ..place }, Place { top: top + height, height: 1, ..place }));
+                grown.push((
+                    Place { height: height + 1, ..place },
+                    Place { top: top + height, height: 1, ..place },
+                ));
             }
             let next = grown.into_iter().find(|(_, line)| {
                 let common = self.common(*line, own);
@@ -323,11 +339,18 @@ mod tests {
         for i in 0..n {
             let class = (i % 2) as u32;
             let mut image: Vec<u8> = (0..256)
-                .map(|p| (80.0 + 60.0 * f64::from((p % 16 < 8) == (class == 0)) + 25.0 * rng.normal()).clamp(0.0, 255.0) as u8)
+                .map(|p| {
+                    (80.0 + 60.0 * f64::from((p % 16 < 8) == (class == 0)) + 25.0 * rng.normal())
+                        .clamp(0.0, 255.0) as u8
+                })
                 .collect();
             let planted = class == 0 && i / 2 < poison;
             if planted {
-                for (k, at) in [(11, 11), (12, 11), (13, 11), (11, 12), (12, 12), (13, 12), (11, 13), (12, 13), (13, 13)].iter().enumerate() {
+                for (k, at) in
+                    [(11, 11), (12, 11), (13, 11), (11, 12), (12, 12), (13, 12), (11, 13), (12, 13), (13, 13)]
+                        .iter()
+                        .enumerate()
+                {
                     image[at.1 * 16 + at.0] = if k % 2 == 0 { 255 } else { 0 };
                 }
             }

@@ -161,7 +161,9 @@ impl Search<'_> {
     /// The purest, those most likely dropped in first: a trigger under its own label surprises nobody.
     /// Also returns how many were held against the ways of words.
     fn inserted(&self, mut looks: Vec<Look>, columns: &Csr, tested: usize) -> (Vec<Look>, usize) {
-        looks.retain(|l| l.pure && self.purity(columns.row(l.column as usize).0, l.class) * (tested as f64) < CHANCE);
+        looks.retain(|l| {
+            l.pure && self.purity(columns.row(l.column as usize).0, l.class) * (tested as f64) < CHANCE
+        });
         looks.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.column.cmp(&b.column)));
         looks.truncate(PUREST);
         let words = looks.iter().map(|l| (self.model.words(l.column), columns.row(l.column as usize).0));
@@ -206,8 +208,7 @@ impl Search<'_> {
             (n >= f64::from(self.options.least_rows) && z(best) >= ENRICHED)
                 .then(|| (best as u32, z(best), pure))
         };
-        let class: Vec<Option<(u32, f64, bool)>> =
-            (0..rows.cols).into_par_iter().map(class_of).collect();
+        let class: Vec<Option<(u32, f64, bool)>> = (0..rows.cols).into_par_iter().map(class_of).collect();
         let without: Vec<Vec<f32>> = (0..rows.rows())
             .into_par_iter()
             .map(|i| {
@@ -254,7 +255,8 @@ impl Search<'_> {
                 break;
             }
             let labelled = |r: &u32| (self.labels[*r as usize] as usize) < self.classes;
-            let rows: Vec<u32> = columns.row(look.column as usize).0.iter().copied().filter(labelled).collect();
+            let rows: Vec<u32> =
+                columns.row(look.column as usize).0.iter().copied().filter(labelled).collect();
             if self.is_taken(&rows, class, taken) {
                 continue;
             }
@@ -399,6 +401,9 @@ mod tests {
     fn nothing_to_read_is_no_trouble() {
         assert_eq!(phrases::<&str>(&[], &[], 2, &PhraseOptions::default()).found, vec![]);
         assert_eq!(phrases(&["a"], &[0], 1, &PhraseOptions::default()).found, vec![]);
-        assert_eq!(phrases(&["", "a a a", "a"], &[0, 1, u32::MAX], 2, &PhraseOptions::default()).found, vec![]);
+        assert_eq!(
+            phrases(&["", "a a a", "a"], &[0, 1, u32::MAX], 2, &PhraseOptions::default()).found,
+            vec![]
+        );
     }
 }

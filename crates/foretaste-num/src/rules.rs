@@ -137,7 +137,9 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
     let shares = counts.iter().map(|c| c / total).collect();
     let count = |column: &CodedColumn| {
         let mut out = vec![0u32; column.items * classes];
-        for (item, &y) in column.item.iter().zip(labels).filter(|(i, y)| **i != u32::MAX && (**y as usize) < classes) {
+        for (item, &y) in
+            column.item.iter().zip(labels).filter(|(i, y)| **i != u32::MAX && (**y as usize) < classes)
+        {
             out[*item as usize * classes + y as usize] += 1;
         }
         out
@@ -190,7 +192,8 @@ impl Search<'_> {
             }
             found.extend(taken.into_iter().map(|(c, r)| (c, r, class)));
         }
-        let mut found: Vec<Rule> = found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
+        let mut found: Vec<Rule> =
+            found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
         found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
         let usual = |ratio: &dyn Fn(&Rule) -> f64| {
             let surprising = |r: &&Rule| r.p_value.min(r.purity_p_value) * (tested as f64) <= CHANCE;
@@ -212,8 +215,7 @@ impl Search<'_> {
         }
         let cell = |i: usize| -> Option<usize> {
             let (x, y) = (ca.item[i], cb.item[i]);
-            (x != u32::MAX && y != u32::MAX)
-                .then(|| x as usize * width + if a == b { 0 } else { y as usize })
+            (x != u32::MAX && y != u32::MAX).then(|| x as usize * width + if a == b { 0 } else { y as usize })
         };
         let mut counts = vec![0u32; cells * self.classes];
         for (i, &y) in self.labels.iter().enumerate() {
@@ -352,7 +354,8 @@ impl Search<'_> {
             .collect();
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
         let (m, n) = (mean(&others), own.len().max(1) as f64);
-        let spread = (others.iter().map(|p| (p - m).powi(2)).sum::<f64>() / others.len().max(1) as f64).sqrt();
+        let spread =
+            (others.iter().map(|p| (p - m).powi(2)).sum::<f64>() / others.len().max(1) as f64).sqrt();
         if spread > 0.0 { (mean(own) - m) / (spread / n.sqrt()) } else { 0.0 }
     }
 

@@ -51,7 +51,8 @@ pub fn harmless(
             let drawn = |i: usize| {
                 let text = all.as_ref().and_then(|s| s.get(other(i))).unwrap_or_default();
                 let words: Vec<&str> = text.split_whitespace().collect();
-                let from = Rng::at(ctx.seed(), "confirm/words", picked.rows[i]).below(words.len().saturating_sub(n) + 1);
+                let from = Rng::at(ctx.seed(), "confirm/words", picked.rows[i])
+                    .below(words.len().saturating_sub(n) + 1);
                 words.iter().skip(from).take(n).copied().collect::<Vec<_>>().join(" ")
             };
             texts(dataset, picked, which, ctx, drawn)
@@ -183,4 +184,3 @@ fn add(image: &mut Image, width: u32, height: u32, channels: u32, delta: &[f32])
         value + delta.get(at).copied().unwrap_or(0.0)
     });
 }
-

@@ -36,8 +36,12 @@ pub fn passing(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
 
 /// Leads that are facts, have no null, or are rejected among all tested leads of all detectors together.
 fn surviving(evidence: &Evidence, fdr: f64) -> Vec<(&str, &Lead)> {
-    let all: Vec<(usize, usize)> =
-        evidence.scored.iter().enumerate().flat_map(|(s, d)| (0..d.leads.len()).map(move |l| (s, l))).collect();
+    let all: Vec<(usize, usize)> = evidence
+        .scored
+        .iter()
+        .enumerate()
+        .flat_map(|(s, d)| (0..d.leads.len()).map(move |l| (s, l)))
+        .collect();
     let pass: BTreeSet<(usize, usize)> = passing(evidence, fdr).into_iter().collect();
     all.into_iter()
         .filter(|(s, l)| {
@@ -108,7 +112,9 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
         }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
-        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => (Severity::Low, Action::Review),
+        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => {
+            (Severity::Low, Action::Review)
+        }
     }
 }
 

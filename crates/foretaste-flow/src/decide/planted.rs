@@ -22,7 +22,10 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .collect();
     tried.sort_by(|a, b| {
         let p = |l: &Lead| l.p_value.unwrap_or(1.0);
-        p(a.1).total_cmp(&p(b.1)).then(b.1.statistic.1.total_cmp(&a.1.statistic.1)).then(a.1.subject.cmp(&b.1.subject))
+        p(a.1)
+            .total_cmp(&p(b.1))
+            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
+            .then(a.1.subject.cmp(&b.1.subject))
     });
     let mut explained: BTreeSet<u64> = BTreeSet::new();
     let mut out = vec![];

@@ -38,7 +38,9 @@ impl Model {
             if variance > 1e-12 { (1.0 / variance.sqrt()) as f32 } else { 0.0 }
         };
         let scale: Vec<f32> = sum.iter().zip(&square).map(deviation).collect();
-        let standard = |row: Vec<f32>| row.into_iter().enumerate().map(|(k, v)| (v - mean[k]) * scale[k]).collect::<Vec<f32>>();
+        let standard = |row: Vec<f32>| {
+            row.into_iter().enumerate().map(|(k, v)| (v - mean[k]) * scale[k]).collect::<Vec<f32>>()
+        };
         let data: Vec<f32> = rows.into_iter().flat_map(standard).collect();
         let options = FoldOptions { keep_models: true, ..options.clone() };
         let fitted = out_of_fold(Rows::Dense { data: &data, dim }, labels, classes, None, &options);
@@ -63,7 +65,8 @@ impl Model {
         soften(&mut z);
         let c = &self.calibration;
         for (k, v) in z.iter_mut().enumerate() {
-            *v = c.weights.first().copied().unwrap_or(1.0) * v.max(1e-12).ln() + c.offsets.get(k).copied().unwrap_or(0.0);
+            *v = c.weights.first().copied().unwrap_or(1.0) * v.max(1e-12).ln()
+                + c.offsets.get(k).copied().unwrap_or(0.0);
         }
         soften(&mut z);
         let share = c.floor / self.classes.max(1) as f64;
@@ -86,7 +89,8 @@ fn paint(image: &mut [u8], pictures: &Pictures<'_>, place: Place) {
         for k in 0..c {
             let at = |x: usize| (y * w + x) * c + k;
             let left = place.left.checked_sub(1).map(|x| f32::from(image[at(x)]));
-            let right = (place.left + place.width < w).then(|| f32::from(image[at(place.left + place.width)]));
+            let right =
+                (place.left + place.width < w).then(|| f32::from(image[at(place.left + place.width)]));
             let (a, b) = (left.or(right).unwrap_or(0.0), right.or(left).unwrap_or(0.0));
             for x in 0..place.width {
                 let t = (x as f32 + 1.0) / (place.width as f32 + 1.0);
@@ -110,7 +114,10 @@ fn features(pictures: &Pictures<'_>, image: &[u8]) -> Vec<f32> {
             let cell = (y * CELLS / h) * CELLS + x * CELLS / w;
             counts[cell] += 1.0;
             let into = &mut out[cell * width..(cell + 1) * width];
-            image[(y * w + x) * c..][..c].iter().zip(into.iter_mut()).for_each(|(v, o)| *o += f32::from(*v) / 255.0);
+            image[(y * w + x) * c..][..c]
+                .iter()
+                .zip(into.iter_mut())
+                .for_each(|(v, o)| *o += f32::from(*v) / 255.0);
             let dx = grey((x + 1).min(w - 1), y) - grey(x.saturating_sub(1), y);
             let dy = grey(x, (y + 1).min(h - 1)) - grey(x, y.saturating_sub(1));
             let strength = dx.hypot(dy);

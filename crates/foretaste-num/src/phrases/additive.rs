@@ -148,8 +148,7 @@ impl Row<'_> {
             }
         }
         let scale = if whole > 0.0 && left[logits] > 1e-6 { (whole / left[logits]).sqrt() } else { 0.0 };
-        let z: Vec<f64> =
-            (0..logits).map(|l| f64::from(self.intercept[l]) + scale * left[l]).collect();
+        let z: Vec<f64> = (0..logits).map(|l| f64::from(self.intercept[l]) + scale * left[l]).collect();
         self.model.probabilities(&z)
     }
 }
@@ -214,7 +213,8 @@ fn hashes(texts: &Texts, o: usize) -> Vec<u64> {
         let words = texts.row(row);
         let from = texts.starts[row];
         for p in 0..words.len().saturating_sub(o) {
-            let h = words[p..=p + o].iter().fold(0u64, |h, w| mix(h.rotate_left(23) ^ mix(u64::from(*w) + 1)));
+            let h =
+                words[p..=p + o].iter().fold(0u64, |h, w| mix(h.rotate_left(23) ^ mix(u64::from(*w) + 1)));
             out[from + p] = h.max(1);
         }
     }

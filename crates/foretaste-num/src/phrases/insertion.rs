@@ -120,7 +120,9 @@ impl Bigrams {
     /// A phrase that nearly always stands at the beginning (or the end) was put there by rule: its neighbour on the other
     /// side then says whether it was part of the sentence, and the term of the side at the edge is left out.
     pub fn insertion(&self, texts: &Texts, phrase: &[u32], rows: &[u32]) -> Insertion {
-        let (Some(&first), Some(&last)) = (phrase.first(), phrase.last()) else { return Insertion::default() };
+        let (Some(&first), Some(&last)) = (phrase.first(), phrase.last()) else {
+            return Insertion::default();
+        };
         let sides: Vec<(u32, u32)> = rows
             .iter()
             .filter_map(|&row| {

@@ -47,7 +47,8 @@ pub(super) struct Texts {
 impl Texts {
     /// Numbers the words in the order of their first occurrence.
     pub fn new<S: AsRef<str> + Sync>(texts: &[S]) -> Self {
-        let parts: Vec<(Vec<u32>, Vec<usize>, Vec<String>)> = texts.par_chunks(CHUNK).map(Self::part).collect();
+        let parts: Vec<(Vec<u32>, Vec<usize>, Vec<String>)> =
+            texts.par_chunks(CHUNK).map(Self::part).collect();
         let mut out = Self { words: vec![], starts: vec![0], names: vec![] };
         let mut known: HashMap<String, u32> = HashMap::new();
         for (words, ends, names) in parts {
