@@ -7,13 +7,16 @@ mod content;
 mod gather;
 
 foretaste_core::catalogue! {
+    pub mod activation_clustering;
     pub mod confident_learning;
     pub mod hidden_content;
     pub mod knn_label;
     pub mod near_duplicate;
     pub mod outlier_distance;
     pub mod outlier_tail;
+    pub mod robust_covariance;
     pub mod source_skew;
+    pub mod spectral_signature;
 }
 
 #[cfg(test)]
