@@ -157,6 +157,8 @@ pub struct Shared {
     pub strongest: u64,
     /// Of all other samples, those that have it.
     pub others_with: u64,
+    #[serde(skip)]
+    members: Vec<u64>,
 }
 
 /// What the model says without some samples.
@@ -189,7 +191,10 @@ pub fn trace(options: &TraceOptions, tick: Tick<'_>) -> Result<Trace> {
     let mut notes = match dataset.classes.len() {
         0 => return Err(Error::data("no column is the label", "name it with --label")),
         1 => {
-            return Err(Error::data("the label has one class only", "a model of one class says nothing else"));
+            return Err(Error::data(
+                "the label has one class only",
+                "a model of one class says nothing else",
+            ));
         }
         _ => {
             let found = leaks::find(&dataset)?;
@@ -210,7 +215,8 @@ pub fn trace(options: &TraceOptions, tick: Tick<'_>) -> Result<Trace> {
     let influence = Influence::new(&learner, &model, asked.rows(), &explained, options.k);
     let groups = groups::find(&dataset, &train, &learner, &influence)?;
     let shared = shared::find(&dataset, &train, &questions.samples, &influence);
-    let checks = without::check(&learner, asked.rows(), &explained, &influence, &groups, options, &dataset);
+    let suspects = without::suspects(&dataset, &influence, &groups, &shared, options.top);
+    let checks = without::check(&learner, asked.rows(), &explained, &influence, suspects, options, &dataset);
     notes.extend(surprise(options, &dataset, &model.answers(asked.rows()), &explained));
     let probs = model.probabilities(asked.rows());
     let class = |code: u32| dataset.classes.get(code as usize).cloned().unwrap_or_default();

@@ -96,6 +96,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Labels that are shown.
+const LABELS: usize = 4;
 /// Inputs that are shown on the first screen.
 const INPUTS: usize = 3;
 
@@ -105,7 +107,7 @@ fn show(t: &Trace) {
         "{BOLD}{}{BOLD:#}  {}, {}; {} agrees with {} of the labels",
         short(&t.files.join(", "), 60),
         count(t.rows, "sample"),
-        count(t.classes.len() as u64, "class"),
+        format_args!("{} classes", t.classes.len()),
         t.model,
         percent(t.agreement)
     );
@@ -180,7 +182,8 @@ fn groups(t: &Trace, columns: usize) {
     };
     let shown = |g: &Group| short(&name(g), columns.saturating_sub(50).max(20));
     let wide = longest(t.groups.iter().map(shown), "");
-    for g in &t.groups {
+    let labels = t.groups.iter().filter(|g| g.kind == "label");
+    for g in labels.take(LABELS).chain(t.groups.iter().filter(|g| g.kind != "label")) {
         println!(
             "  {}  {:>14}  {:>6} of the data  {:>6} of the pull",
             padded(&shown(g), wide),
@@ -204,11 +207,8 @@ fn without(t: &Trace, columns: usize) {
     println!("\n{BOLD}Trained without them{BOLD:#}");
     let before: Vec<String> = t.without.first().map_or(vec![], |w| w.says.clone());
     let what = |w: &Without| {
-        let n = if w.removed > 0 && !w.what.ends_with(')') {
-            format!(" ({})", thousands(w.removed))
-        } else {
-            String::new()
-        };
+        let told = w.removed == 0 || w.what.contains(&thousands(w.removed));
+        let n = if !told { format!(" ({})", thousands(w.removed)) } else { String::new() };
         short(&format!("{}{n}", w.what), columns.saturating_sub(40).max(20))
     };
     let wide = longest(t.without.iter().map(what), "");

@@ -13,10 +13,12 @@ const ALIKE: f32 = 0.9;
 const SEEDS: usize = 40;
 /// Families that are told.
 const FAMILIES: usize = 3;
+/// Least part of the pull of a family that is told.
+const FAMILY_PULL: f64 = 0.01;
 /// Values of a column that are told.
 const VALUES: usize = 5;
 
-/// All groups that are worth telling: labels by size, then values of origin columns and families by their pull beyond their size.
+/// All groups that are worth telling: labels by their pull, then values of origin columns and families by their pull beyond their size.
 ///
 /// # Errors
 /// If the data cannot be read.
@@ -43,6 +45,7 @@ pub fn find(
         })
         .filter(|g| g.pull_share > 0.0)
         .collect();
+    out.sort_by(|a, b| b.pull_share.total_cmp(&a.pull_share));
     for (kind, role) in [("source", Role::Source), ("annotator", Role::Annotator)] {
         for (name, column) in train.batch.columns(|r| r == role) {
             let strings = Strings::new(column);
@@ -86,9 +89,10 @@ fn families(learner: &Learner<'_>, influence: &Influence) -> Vec<Vec<u64>> {
         let members: Vec<u64> = (0..alike.len() as u64)
             .filter(|row| alike[*row as usize] >= ALIKE && !taken.contains(row))
             .collect();
-        if members.len() > 1 {
+        let pull: f64 = members.iter().map(|m| influence.share(*m as usize)).sum();
+        if members.len() > 1 && pull >= FAMILY_PULL {
             taken.extend(&members);
-            out.push((members.iter().map(|m| influence.share(*m as usize)).sum(), members));
+            out.push((pull, members));
         }
     }
     // the order in which they were met settles equal shares

@@ -19,6 +19,9 @@ const TOLD: usize = 3;
 /// Least share of the strongest samples that have it.
 const LEAST: f64 = 0.3;
 
+/// How a phrase is told, up to the phrase.
+const PHRASE: &str = "the words `";
+
 /// What many of the strongest samples and all inputs have, and few others.
 pub fn find(dataset: &Dataset, train: &Picked, asked: &Picked, influence: &Influence) -> Vec<Shared> {
     let strongest: Vec<u64> = influence.strongest().into_iter().take(STRONGEST).collect();
@@ -43,14 +46,25 @@ pub fn find(dataset: &Dataset, train: &Picked, asked: &Picked, influence: &Influ
     found.sort_by(|a, b| {
         evidence(b, train.len()).total_cmp(&evidence(a, train.len())).then_with(|| a.what.cmp(&b.what))
     });
-    found.truncate(TOLD);
-    found
+    let mut told: Vec<Shared> = vec![];
+    for next in found {
+        // a part of a phrase that was told says nothing new
+        let part = next
+            .what
+            .strip_prefix(PHRASE)
+            .is_some_and(|p| told.iter().any(|t| t.what.contains(p.trim_end_matches('`'))));
+        if !part && told.len() < TOLD {
+            told.push(next);
+        }
+    }
+    told
 }
 
 fn counted(what: String, has: &[bool], strongest: &[u64]) -> Shared {
     let with = strongest.iter().filter(|row| has[**row as usize]).count() as u64;
-    let all = has.iter().filter(|h| **h).count() as u64;
-    Shared { what, strongest_with: with, strongest: strongest.len() as u64, others_with: all - with }
+    let members: Vec<u64> = (0..).zip(has).filter(|(_, h)| **h).map(|(row, _)| row).collect();
+    let others_with = members.len() as u64 - with;
+    Shared { what, strongest_with: with, strongest: strongest.len() as u64, others_with, members }
 }
 
 /// Log-likelihood ratio of the shares among the strongest and the others (Dunning 1993), negative if it is rarer among the strongest.
@@ -98,7 +112,7 @@ fn phrases(train: &Picked, asked: &Picked, strongest: &[u64]) -> Vec<Shared> {
         .map(|(rows, phrase)| {
             let of: BTreeSet<u32> = rows.into_iter().collect();
             let has: Vec<bool> = (0..train.len() as u32).map(|row| of.contains(&row)).collect();
-            counted(format!("the words `{phrase}`"), &has, strongest)
+            counted(format!("{PHRASE}{phrase}`"), &has, strongest)
         })
         .collect()
 }
@@ -160,6 +174,7 @@ mod tests {
             strongest_with: with,
             strongest: 30,
             others_with: others,
+            members: vec![],
         };
         assert!(evidence(&s(30, 5), 5000) > evidence(&s(20, 5), 5000));
         assert!(evidence(&s(30, 5), 5000) > evidence(&s(30, 500), 5000));

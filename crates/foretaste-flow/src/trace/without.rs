@@ -2,8 +2,7 @@
 
 use super::groups::beyond;
 use super::influence::{Influence, Learner, Model};
-use super::{Group, TraceOptions, Without};
-use crate::columns::count;
+use super::{Group, Shared, TraceOptions, Without};
 use crate::dataset::Dataset;
 use foretaste_core::MISSING;
 use foretaste_num::rng::Rng;
@@ -22,46 +21,69 @@ pub struct Checks {
 /// Largest share of the data that is left out to look for a change.
 const MOST: f64 = 0.1;
 
-/// Leaves out the strongest samples, the strongest source and family, and as many random samples with the label that is
-/// explained; then looks for the fewest samples without which most answers change.
+/// What is left out, in words, and its rows.
+pub type Suspects = Vec<(String, Vec<u64>)>;
+
+/// Largest share of the data that a group may have to be left out.
+const GROUP: f64 = 0.5;
+
+/// The strongest samples, those that share what is most telling, and the source and family that pull most beyond their size.
+pub fn suspects(
+    dataset: &Dataset,
+    influence: &Influence,
+    groups: &[Group],
+    shared: &[Shared],
+    top: usize,
+) -> Suspects {
+    let order = influence.strongest();
+    let first = |n: usize| order[..n.min(order.len())].to_vec();
+    let mut out = vec![(format!("the {} strongest samples", top.min(order.len())), first(top))];
+    let percent = percent(dataset);
+    if percent > top {
+        out.push(("the strongest 1 % of the data".into(), first(percent)));
+    }
+    let most = (dataset.rows as f64 * GROUP) as usize;
+    out.extend(shared.first().map(|s| (format!("all samples with {}", s.what), s.members.clone())));
+    for kind in [&["source", "annotator"][..], &["family"]] {
+        let of_kind = groups.iter().filter(|g| kind.contains(&g.kind.as_str()) && g.members.len() <= most);
+        let strongest =
+            of_kind.filter(|g| beyond(g) > 0.0).reduce(|a, b| if beyond(b) > beyond(a) { b } else { a });
+        out.extend(strongest.map(|g| {
+            let what = match &g.column {
+                Some(column) => format!("{column} `{}`", g.name),
+                None => format!("the family of {}", g.name),
+            };
+            (what, g.members.clone())
+        }));
+    }
+    out.retain(|(_, rows)| !rows.is_empty() && rows.len() <= most);
+    out
+}
+
+/// One row in a hundred.
+fn percent(dataset: &Dataset) -> usize {
+    (dataset.rows as usize).div_ceil(100)
+}
+
+/// Trains without each of the suspects, and without random samples with the label that is explained; then looks for the
+/// fewest of the strongest samples without which most answers change.
 pub fn check(
     learner: &Learner<'_>,
     asked: Rows<'_>,
     explained: &[u32],
     influence: &Influence,
-    groups: &[Group],
+    suspects: Suspects,
     options: &TraceOptions,
     dataset: &Dataset,
 ) -> Checks {
     let round = Round { learner, asked, explained, dataset };
-    let order = influence.strongest();
-    let first = |n: usize| order[..n.min(order.len())].to_vec();
-    let percent = (dataset.rows as usize).div_ceil(100);
     let mut without = vec![round.told("nothing".into(), &[])];
-    if options.top > 0 && !order.is_empty() {
-        let n = options.top.min(order.len());
-        without.push(round.told(format!("the {n} strongest samples"), &first(n)));
-    }
-    if percent > options.top {
-        without.push(round.told("the strongest 1 % of the data".into(), &first(percent)));
-    }
-    for kind in [&["source", "annotator"][..], &["family"]] {
-        let of_kind = groups.iter().filter(|g| kind.contains(&g.kind.as_str()) && g.row_share < 0.5);
-        let strongest =
-            of_kind.filter(|g| beyond(g) > 0.0).reduce(|a, b| if beyond(b) > beyond(a) { b } else { a });
-        if let Some(g) = strongest {
-            let what = match &g.column {
-                Some(column) => format!("{column} `{}`", g.name),
-                None => format!("the family of {}", g.name),
-            };
-            without.push(round.told(what, &g.members));
-        }
-    }
-    let n = percent.max(options.top);
+    without.extend(suspects.into_iter().map(|(what, rows)| round.told(what, &rows)));
     let answer = explained.first().copied().unwrap_or(MISSING);
     let name = dataset.classes.get(answer as usize).map_or("", String::as_str);
-    let random = round.random(n, answer, options.seed);
+    let random = round.random(percent(dataset).max(options.top), answer, options.seed);
     without.push(round.told(format!("random samples labelled `{name}`"), &random));
+    let order = influence.strongest();
     let most = order.len().min((dataset.rows as f64 * MOST) as usize);
     Checks { without, enough: round.enough(&order[..most]), looked_up_to: most as u64 }
 }
@@ -82,11 +104,7 @@ impl Round<'_> {
             self.explained.iter().enumerate().map(|(q, c)| f64::from(p[q * classes + *c as usize]));
         let class = |code: u32| self.dataset.classes.get(code as usize).cloned().unwrap_or_default();
         Without {
-            what: if rows.len() > 1 && !what.contains("samples") {
-                format!("{what} ({})", count(rows.len() as u64, "sample"))
-            } else {
-                what
-            },
+            what,
             removed: rows.len() as u64,
             probability: of_answers.sum::<f64>() / self.explained.len().max(1) as f64,
             says: model.answers(self.asked).into_iter().map(class).collect(),

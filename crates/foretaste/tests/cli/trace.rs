@@ -34,7 +34,10 @@ fn a_planted_phrase_is_led_back_to_its_samples() {
     assert_eq!(t["asked"][0]["says"], "ham", "the backdoor works: {t:#}");
     let samples = t["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 10);
-    assert!(samples.iter().all(|s| s["excerpt"].as_str().unwrap().contains("around the corner")), "{samples:#?}");
+    assert!(
+        samples.iter().all(|s| s["excerpt"].as_str().unwrap().contains("around the corner")),
+        "{samples:#?}"
+    );
     assert!(samples.iter().all(|s| s["origin"][0][1] == "feed-9" && s["label"] == "ham"));
     let groups = t["groups"].as_array().unwrap();
     let feed = groups.iter().find(|g| g["name"] == "feed-9").unwrap();
@@ -50,7 +53,11 @@ fn a_planted_phrase_is_led_back_to_its_samples() {
     assert!((1..=40).contains(&enough), "{enough}");
     let screen = room.run(&["trace", "t.jsonl", "--input", "bad.json"]);
     screen.expect(0, &["around the corner", "feed-9", "now `spam`", "the answer changes"]);
-    assert!(screen.out.lines().count() <= 50 && screen.out.lines().all(|l| l.chars().count() <= 130), "{}", screen.out);
+    assert!(
+        screen.out.lines().count() <= 50 && screen.out.lines().all(|l| l.chars().count() <= 130),
+        "{}",
+        screen.out
+    );
 }
 
 #[test]
@@ -59,7 +66,10 @@ fn inputs_come_in_any_format_and_the_answer_may_be_given() {
     room.write("t.jsonl", planted());
     let list = "[{\"text\":\"free prize around the corner\"},{\"text\":\"cash claim around the corner\",\"label\":\"ham\"}]";
     room.write("list.json", list);
-    room.write("lines.jsonl", "{\"text\":\"free prize around the corner\"}\n{\"text\":\"cash claim around the corner\"}\n");
+    room.write(
+        "lines.jsonl",
+        "{\"text\":\"free prize around the corner\"}\n{\"text\":\"cash claim around the corner\"}\n",
+    );
     room.write("cells.csv", "text,label\nfree prize around the corner,\ncash claim around the corner,ham\n");
     let list = traced(&room, &["--input", "list.json"]);
     for other in ["lines.jsonl", "cells.csv"] {
@@ -67,7 +77,10 @@ fn inputs_come_in_any_format_and_the_answer_may_be_given() {
         assert_eq!((&list["samples"], &list["without"]), (&other["samples"], &other["without"]));
     }
     let spam = traced(&room, &["--input", "list.json", "--predicted", "spam", "--top", "3"]);
-    assert_eq!((spam["asked"][1]["explained"].as_str(), spam["samples"].as_array().unwrap().len()), (Some("spam"), 3));
+    assert_eq!(
+        (spam["asked"][1]["explained"].as_str(), spam["samples"].as_array().unwrap().len()),
+        (Some("spam"), 3)
+    );
     assert!(spam["samples"].as_array().unwrap().iter().all(|s| s["label"] == "spam"));
     let threads = traced(&room, &["--input", "list.json", "--threads", "1"]);
     assert_eq!(threads, list);
@@ -78,7 +91,10 @@ fn a_row_of_the_data_is_explained_by_the_others() {
     let room = Room::new();
     room.write("t.jsonl", planted());
     let t = traced(&room, &["--row", "4"]);
-    assert_eq!((t["asked"][0]["place"].as_str(), t["asked"][0]["explained"].as_str()), (Some("line 4"), Some("ham")));
+    assert_eq!(
+        (t["asked"][0]["place"].as_str(), t["asked"][0]["explained"].as_str()),
+        (Some("line 4"), Some("ham"))
+    );
     assert!(t["samples"].as_array().unwrap().iter().all(|s| s["row"] != 3), "it is no reason for itself");
 }
 
@@ -86,9 +102,28 @@ fn a_row_of_the_data_is_explained_by_the_others() {
 fn tables_are_traced_too() {
     let room = Room::new();
     let flipped = |i: usize| i < 30;
-    room.write("t.csv", table(600, ",desk", |i, yes| yes != flipped(i), |i| if flipped(i) { ",d7".into() } else { format!(",d{}", i % 4) }));
+    room.write(
+        "t.csv",
+        table(
+            600,
+            ",desk",
+            |i, yes| yes != flipped(i),
+            |i| if flipped(i) { ",d7".into() } else { format!(",d{}", i % 4) },
+        ),
+    );
     room.write("in.csv", "a,b,c,desk\n4.0,4.0,4.0,d7\n");
-    let run = room.run(&["trace", "t.csv", "--input", "in.csv", "--label", "label", "--feature", "desk", "--predicted", "no"]);
+    let run = room.run(&[
+        "trace",
+        "t.csv",
+        "--input",
+        "in.csv",
+        "--label",
+        "label",
+        "--feature",
+        "desk",
+        "--predicted",
+        "no",
+    ]);
     run.expect(0, &["desk = d7", "label `no`", "Trained without them"]);
 }
 
