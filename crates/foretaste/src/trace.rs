@@ -249,7 +249,7 @@ fn padded(text: &str, to: usize) -> String {
 
 fn percent(share: f64) -> String {
     match 100.0 * share {
-        p if p >= 99.95 || p < 0.005 => format!("{p:.0} %"),
+        p if !(0.005..99.95).contains(&p) => format!("{p:.0} %"),
         p if p >= 10.0 => format!("{p:.1} %"),
         p => format!("{p:.2} %"),
     }
