@@ -161,6 +161,14 @@ pub struct Shared {
     members: Vec<u64>,
 }
 
+impl Shared {
+    /// The phrase, if it is one.
+    #[must_use]
+    pub fn phrase(&self) -> Option<&str> {
+        self.what.strip_prefix(shared::PHRASE)?.strip_suffix('`')
+    }
+}
+
 /// What the model says without some samples.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]

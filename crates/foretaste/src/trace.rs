@@ -9,7 +9,7 @@ use foretaste_core::Role;
 use foretaste_flow::Phase;
 use foretaste_flow::columns::{count, thousands};
 use foretaste_flow::trace::{Group, Trace, TraceOptions, Without, trace};
-use foretaste_report::excerpt::{short, visible, width};
+use foretaste_report::excerpt::{Piece, around, short, visible, width};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -159,6 +159,7 @@ fn samples(t: &Trace, columns: usize) {
         if any_origin { format!("  {}", padded("origin", origins)) } else { String::new() }
     );
     println!("{DIM}{head}{DIM:#}");
+    let phrase = t.shared.iter().find_map(|s| s.phrase());
     for s in &t.samples {
         let from = if any_origin { format!("  {}", padded(&origin(s), origins)) } else { String::new() };
         let start = format!(
@@ -169,8 +170,20 @@ fn samples(t: &Trace, columns: usize) {
             s.shapley
         );
         let room = columns.saturating_sub(width(&start) + 2).max(10);
-        println!("{start}  {DIM}{}{DIM:#}", short(&s.excerpt, room));
+        println!("{start}  {}", excerpt(&s.excerpt, phrase, room));
     }
+}
+
+/// The part of a sample around a phrase, or its beginning.
+fn excerpt(text: &str, phrase: Option<&str>, room: usize) -> String {
+    let at = phrase.and_then(|p| Some((text.to_ascii_lowercase().find(p)?, p.len())));
+    let marks: Vec<(usize, usize, String)> =
+        at.map(|(from, len)| (from, from + len, String::new())).into_iter().collect();
+    let piece = |p: Piece| match p.mark {
+        Some(_) => format!("{BOLD}{}{BOLD:#}", p.text),
+        None => format!("{DIM}{}{DIM:#}", p.text),
+    };
+    around(text, &marks, room).into_iter().map(piece).collect()
 }
 
 fn groups(t: &Trace, columns: usize) {

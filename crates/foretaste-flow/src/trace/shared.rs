@@ -16,11 +16,13 @@ const STRONGEST: usize = 30;
 const WORDS: usize = 5;
 /// Most that are told.
 const TOLD: usize = 3;
+/// Least log-likelihood ratio: hundreds of phrases are compared, and the best of chance would be told else.
+const EVIDENCE: f64 = 10.0;
 /// Least share of the strongest samples that have it.
 const LEAST: f64 = 0.3;
 
 /// How a phrase is told, up to the phrase.
-const PHRASE: &str = "the words `";
+pub const PHRASE: &str = "the words `";
 
 /// What many of the strongest samples and all inputs have, and few others.
 pub fn find(dataset: &Dataset, train: &Picked, asked: &Picked, influence: &Influence) -> Vec<Shared> {
@@ -42,17 +44,17 @@ pub fn find(dataset: &Dataset, train: &Picked, asked: &Picked, influence: &Influ
         let has: Vec<bool> = (0..train.len()).map(|i| own.get(i) == Some(value)).collect();
         found.push(counted(format!("{name} = {value}"), &has, &strongest));
     }
-    found.retain(|s| s.strongest_with as f64 >= LEAST * s.strongest as f64 && evidence(s, train.len()) > 0.0);
+    found.retain(|s| {
+        s.strongest_with as f64 >= LEAST * s.strongest as f64 && evidence(s, train.len()) > EVIDENCE
+    });
     found.sort_by(|a, b| {
         evidence(b, train.len()).total_cmp(&evidence(a, train.len())).then_with(|| a.what.cmp(&b.what))
     });
     let mut told: Vec<Shared> = vec![];
     for next in found {
         // a part of a phrase that was told says nothing new
-        let part = next
-            .what
-            .strip_prefix(PHRASE)
-            .is_some_and(|p| told.iter().any(|t| t.what.contains(p.trim_end_matches('`'))));
+        let part =
+            next.phrase().is_some_and(|p| told.iter().filter_map(Shared::phrase).any(|t| t.contains(p)));
         if !part && told.len() < TOLD {
             told.push(next);
         }
