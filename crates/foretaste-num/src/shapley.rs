@@ -15,7 +15,7 @@ fn weight(place: usize, k: usize) -> f64 {
 /// Positive: the row makes the vote say `wanted`. They sum to the share among the `k` nearest of all rows.
 ///
 /// `distances`: one a row. Rows at equal distances stand in every order with the same chance, so that copies are worth the
-/// same, whatever their row numbers. Rows with a distance that is not finite stand last of all.
+/// same, whatever their row numbers. Rows with a distance that is not finite stand last of all. At most 2^32 rows.
 #[must_use]
 pub fn knn_shapley(distances: &[f32], labels: &[u32], wanted: u32, k: usize) -> Vec<f64> {
     let n = distances.len().min(labels.len());
@@ -23,21 +23,23 @@ pub fn knn_shapley(distances: &[f32], labels: &[u32], wanted: u32, k: usize) -> 
     if k == 0 {
         return values;
     }
-    let far = |i: usize| if distances[i].is_finite() { distances[i] } else { f32::INFINITY };
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_unstable_by(|&a, &b| far(a).total_cmp(&far(b)).then(a.cmp(&b)));
+    // place and row in one number: sorting numbers is faster than looking distances up
+    let mut order: Vec<u64> =
+        (0..n as u64).map(|i| u64::from(ordered(distances[i as usize])) << 32 | i).collect();
+    order.sort_unstable();
+    let row = |key: u64| (key & u64::from(u32::MAX)) as usize;
     // from the farthest run of equal distances to the nearest; `after` is the sum over all that are farther
     let mut after = 0.0;
     let mut end = n;
     while end > 0 {
-        let distance = far(order[end - 1]);
-        let start = order[..end].partition_point(|&i| far(i) < distance);
+        let distance = order[end - 1] >> 32;
+        let start = order[..end].iter().rposition(|key| key >> 32 != distance).map_or(0, |before| before + 1);
         let run = &order[start..end];
         let length = run.len() as f64;
-        let matches = run.iter().filter(|&&i| labels[i] == wanted).count() as f64;
+        let matches = run.iter().filter(|key| labels[row(**key)] == wanted).count() as f64;
         let last = weight(end, k);
         let mean = (start + 1..=end).map(|place| weight(place, k)).sum::<f64>() / length;
-        for &i in run {
+        for i in run.iter().map(|key| row(*key)) {
             let own = f64::from(u8::from(labels[i] == wanted));
             // the others of the run stand behind this row as often as before it
             let others = if run.len() > 1 { (matches - own) / (length - 1.0) * (last - mean) } else { 0.0 };
@@ -49,6 +51,29 @@ pub fn knn_shapley(distances: &[f32], labels: &[u32], wanted: u32, k: usize) -> 
     }
     values
 }
+
+/// Bits in the order of the numbers; those that are not finite come last, and both zeros are one.
+fn ordered(distance: f32) -> u32 {
+    let bits = if distance.is_finite() { (distance + 0.0).to_bits() } else { f32::INFINITY.to_bits() };
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+/// Squared distance, in sums that a processor adds side by side.
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest =
+        whole_a.remainder().iter().zip(whole_b.remainder()).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
+    for (x, y) in whole_a.zip(whole_b) {
+        for lane in 0..LANES {
+            sums[lane] += (x[lane] - y[lane]) * (x[lane] - y[lane]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Sums beside each other.
+const LANES: usize = 16;
 
 /// [`knn_shapley`] averaged over queries, by Euclidean distance: `base` and `queries` are row-major of `dim` columns, `wanted`
 /// holds a label for each query.
@@ -71,8 +96,8 @@ pub fn knn_shapley_mean(
         let parts: Vec<Vec<f64>> = some
             .par_iter()
             .map(|(query, wanted)| {
-                let apart = |row: &[f32]| row.iter().zip(*query).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-                let distances: Vec<f32> = base.chunks_exact(dim).take(n).map(apart).collect();
+                let distances: Vec<f32> =
+                    base.chunks_exact(dim).take(n).map(|row| apart(row, query)).collect();
                 knn_shapley(&distances, labels, *wanted, k)
             })
             .collect();
