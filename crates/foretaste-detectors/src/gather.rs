@@ -1,6 +1,7 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
 use foretaste_core::{Batch, Error, Lead, MISSING, Matrix, Result, Suspicion};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Rows collected in pieces, in any order.
@@ -61,6 +62,40 @@ impl Gathered {
             flat.values.extend(p.values);
         }
         Ok(flat)
+    }
+}
+
+impl Flat {
+    /// Scores the rows of each class on their own: `score` gets the vectors of one class, row after row, and gives one number
+    /// a row. Rows without a label, and those of classes with fewer than `least` rows, get 0.
+    pub fn by_class(
+        &self,
+        classes: usize,
+        least: usize,
+        score: impl Fn(&[f32]) -> Vec<f32> + Sync,
+    ) -> Vec<f32> {
+        let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
+        for (row, label) in self.labels.iter().enumerate() {
+            if let Some(of) = members.get_mut(*label as usize) {
+                of.push(row);
+            }
+        }
+        let cols = self.cols;
+        let one = |of: &Vec<usize>| {
+            let vectors: Vec<f32> =
+                of.iter().flat_map(|row| &self.values[row * cols..(row + 1) * cols]).copied().collect();
+            score(&vectors)
+        };
+        // side by side, so that many small classes use all cores; large ones use them inside
+        let scores: Vec<Vec<f32>> = members
+            .par_iter()
+            .map(|of| if of.len() < least || cols == 0 { vec![] } else { one(of) })
+            .collect();
+        let mut out = vec![0.0; self.labels.len()];
+        for (of, scores) in members.iter().zip(scores) {
+            of.iter().zip(scores).for_each(|(row, s)| out[*row] = s);
+        }
+        out
     }
 }
 
@@ -137,6 +172,18 @@ fn positions(runs: &[(u64, u64)], first: u64, n: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_are_scored_on_their_own() {
+        let flat = Flat {
+            labels: vec![1, 0, 1, MISSING, 1],
+            values: (0..10).map(|v| v as f32).collect(),
+            cols: 2,
+            ..Flat::default()
+        };
+        let first = |rows: &[f32]| rows.chunks(2).map(|r| r[0]).collect::<Vec<f32>>();
+        assert_eq!(flat.by_class(2, 2, first), [0.0, 0.0, 4.0, 0.0, 8.0]);
+    }
 
     #[test]
     fn runs_join_and_are_found() {

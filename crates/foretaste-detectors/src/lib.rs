@@ -8,6 +8,7 @@ mod content;
 mod gather;
 
 foretaste_core::catalogue! {
+    pub mod activation_clustering;
     pub mod confident_learning;
     pub mod hidden_content;
     pub mod knn_label;
@@ -16,7 +17,9 @@ foretaste_core::catalogue! {
     pub mod outlier_tail;
     pub mod patch_association;
     pub mod phrase_association;
+    pub mod robust_covariance;
     pub mod source_skew;
+    pub mod spectral_signature;
     pub mod value_association;
 }
 

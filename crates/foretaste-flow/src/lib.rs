@@ -17,6 +17,7 @@ pub mod roles;
 pub mod scan;
 pub mod score;
 pub mod simulate;
+pub mod trace;
 pub mod trial;
 mod views;
 

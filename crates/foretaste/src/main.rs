@@ -9,6 +9,7 @@ mod progress;
 mod scan;
 mod score;
 mod simulate;
+mod trace;
 mod trial;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Verb {
     Simulate(Box<simulate::Args>),
     /// Measure what poisoning does: attack x defence x model, on your own data and with your own training.
     Trial(Box<trial::Args>),
+    /// Which training samples, sources and copies make a model say this about an input, and what it says without them.
+    Trace(Box<trace::Args>),
     /// Compare findings, or any list of samples, with the truth of a simulation.
     Score(score::Args),
     /// What a detector, attack or finding is, how it works, and what it cannot see.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Clean(args) => clean::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Trial(args) => trial::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Score(args) => score::run(&args),
         Verb::Explain(args) => catalogue::explain(&args),
         Verb::List(args) => catalogue::list(&args),

@@ -314,7 +314,7 @@ fn print(args: &Args, report: &Report, samples: &[SampleRow], started: Instant) 
 }
 
 /// Width of the terminal; `COLUMNS` goes before, and 100 is for pipes.
-fn width() -> usize {
+pub fn width() -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok());
     let known = told.or_else(|| terminal_size::terminal_size().map(|(w, _)| usize::from(w.0)));
     known.unwrap_or(100).clamp(40, 140)

@@ -22,3 +22,5 @@ mod real_data;
 mod rehearse;
 #[path = "cli/reports.rs"]
 mod reports;
+#[path = "cli/trace.rs"]
+mod trace;
