@@ -8,6 +8,7 @@ pub mod boost;
 pub mod cnn;
 pub mod confident;
 pub mod ecod;
+pub mod hog;
 pub mod knn;
 pub mod label_null;
 pub mod linalg;

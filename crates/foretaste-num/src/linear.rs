@@ -52,6 +52,9 @@ pub(crate) mod tests {
 
     pub(crate) fn near(got: &[f32], want: &[f64], by: f64) {
         assert_eq!(got.len(), want.len());
-        assert!(got.iter().zip(want).all(|(g, w)| (f64::from(*g) - w).abs() < by), "{got:?} instead of {want:?}");
+        assert!(
+            got.iter().zip(want).all(|(g, w)| (f64::from(*g) - w).abs() < by),
+            "{got:?} instead of {want:?}"
+        );
     }
 }

@@ -56,8 +56,12 @@ impl Mlp {
     #[must_use]
     pub fn train(rows: Rows<'_>, labels: &[u32], classes: usize, options: &MlpOptions) -> Self {
         let mut net = Self::new(rows.cols(), classes, &options.hidden, options.seed);
-        let mut order: Vec<u32> =
-            (0u32..).zip(labels).take(rows.len()).filter(|(_, l)| (**l as usize) < classes).map(|k| k.0).collect();
+        let mut order: Vec<u32> = (0u32..)
+            .zip(labels)
+            .take(rows.len())
+            .filter(|(_, l)| (**l as usize) < classes)
+            .map(|k| k.0)
+            .collect();
         let mut adam = Adam::new(net.params.len());
         for epoch in 0..options.epochs {
             Rng::at(options.seed, "mlp/order", epoch as u64).shuffle(&mut order);
@@ -203,9 +207,10 @@ impl Batch {
                 part.values.iter_mut().for_each(|v| *v = sound(v));
                 Self::Sparse(part)
             }
-            Rows::Dense { data, dim } => {
-                Self::Dense(which.iter().flat_map(|i| &data[*i as usize * dim..][..dim]).map(sound).collect(), dim)
-            }
+            Rows::Dense { data, dim } => Self::Dense(
+                which.iter().flat_map(|i| &data[*i as usize * dim..][..dim]).map(sound).collect(),
+                dim,
+            ),
         }
     }
 

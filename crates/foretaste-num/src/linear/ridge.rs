@@ -29,10 +29,17 @@ impl Default for RidgeOptions {
 #[must_use]
 pub fn ridge(rows: Rows<'_>, labels: &[u32], classes: usize, options: &RidgeOptions) -> Linear {
     let cols = rows.cols();
-    let known: Vec<u32> =
-        (0u32..).zip(labels).take(rows.len()).filter(|(_, l)| (**l as usize) < classes).map(|k| k.0).collect();
-    let mut out =
-        Linear { weights: vec![0.0; classes * cols], intercept: vec![1.0 / classes.max(1) as f32; classes], cols };
+    let known: Vec<u32> = (0u32..)
+        .zip(labels)
+        .take(rows.len())
+        .filter(|(_, l)| (**l as usize) < classes)
+        .map(|k| k.0)
+        .collect();
+    let mut out = Linear {
+        weights: vec![0.0; classes * cols],
+        intercept: vec![1.0 / classes.max(1) as f32; classes],
+        cols,
+    };
     let n = known.len();
     if n == 0 {
         return out;
@@ -63,11 +70,13 @@ pub fn ridge(rows: Rows<'_>, labels: &[u32], classes: usize, options: &RidgeOpti
     let scale: Vec<f64> = diagonal.map(|d| 1.0 / d).collect();
     let product = |v: &[f64]| -> Vec<f64> {
         let mut table: Vec<f32> = v.iter().map(|v| *v as f32).collect();
-        let centre = (0..width).map(|l| -mean.iter().zip(v.chunks_exact(width)).map(|(m, v)| m * v[l]).sum::<f64>() as f32);
+        let centre = (0..width)
+            .map(|l| -mean.iter().zip(v.chunks_exact(width)).map(|(m, v)| m * v[l]).sum::<f64>() as f32);
         table.extend(centre);
         let (sums, all) = back(&rows.forward(&table, width));
         let each = sums.chunks_exact(width).zip(&mean).zip(v.chunks_exact(width));
-        each.flat_map(|((b, m), v)| b.iter().zip(&all).zip(v).map(move |((b, s), v)| b - m * s + l2 * v)).collect()
+        each.flat_map(|((b, m), v)| b.iter().zip(&all).zip(v).map(move |((b, s), v)| b - m * s + l2 * v))
+            .collect()
     };
     let weights = conjugate(&right, &scale, width, options, product);
     for (column, w) in weights.chunks_exact(width).enumerate() {
@@ -118,7 +127,8 @@ fn conjugate(
         }
         let h = product(&d);
         let curve = dots(&d, &h, None, width);
-        let lane = |l: usize| if square[l] > enough[l] && curve[l] > 0.0 { square[l] / curve[l] } else { 0.0 };
+        let lane =
+            |l: usize| if square[l] > enough[l] && curve[l] > 0.0 { square[l] / curve[l] } else { 0.0 };
         let step: Vec<f64> = (0..width).map(lane).collect();
         let lanes = x.chunks_exact_mut(width).zip(r.chunks_exact_mut(width));
         for ((x, r), (d, h)) in lanes.zip(d.chunks_exact(width).zip(h.chunks_exact(width))) {
@@ -162,8 +172,15 @@ mod tests {
     }
 
     const WEIGHTS: [f64; 9] = [
-        -0.243_360_590, 0.137_742_525, -0.012_642_376, 0.005_186_850, 0.001_418_274, -0.027_558_128, 0.238_173_740,
-        -0.139_160_800, 0.040_200_503,
+        -0.243_360_590,
+        0.137_742_525,
+        -0.012_642_376,
+        0.005_186_850,
+        0.001_418_274,
+        -0.027_558_128,
+        0.238_173_740,
+        -0.139_160_800,
+        0.040_200_503,
     ];
     const INTERCEPT: [f64; 3] = [0.626_450_027, 0.329_373_973, 0.044_176_000];
 

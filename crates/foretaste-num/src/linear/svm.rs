@@ -33,12 +33,15 @@ impl Default for SvmOptions {
 #[must_use]
 pub fn svm(rows: Rows<'_>, labels: &[u32], classes: usize, options: &SvmOptions) -> Linear {
     let cols = rows.cols();
-    let known: Vec<usize> = (0..rows.len().min(labels.len())).filter(|i| (labels[*i] as usize) < classes).collect();
+    let known: Vec<usize> =
+        (0..rows.len().min(labels.len())).filter(|i| (labels[*i] as usize) < classes).collect();
     // two classes: one machine, and its mirror image
     let machines = if classes == 2 { vec![1] } else { (0..classes as u32).collect() };
-    let solved: Vec<Vec<f64>> = machines.par_iter().map(|class| one(rows, labels, &known, *class, options)).collect();
+    let solved: Vec<Vec<f64>> =
+        machines.par_iter().map(|class| one(rows, labels, &known, *class, options)).collect();
     let mut out = Linear { weights: vec![], intercept: vec![], cols };
-    let mirror = if classes == 2 { vec![(0, -1.0), (0, 1.0)] } else { (0..classes).map(|c| (c, 1.0)).collect() };
+    let mirror =
+        if classes == 2 { vec![(0, -1.0), (0, 1.0)] } else { (0..classes).map(|c| (c, 1.0)).collect() };
     for (machine, sign) in mirror {
         let w = &solved[machine];
         out.weights.extend(w[..cols].iter().map(|v| (sign * v) as f32));
@@ -161,8 +164,15 @@ mod tests {
 
     const THREE: ([f64; 9], [f64; 3]) = (
         [
-            -0.669_799_258, 0.394_564_444, -0.014_742_213, 0.006_646_357, 0.005_197_091, -0.058_541_696, 0.625_654_094,
-            -0.376_219_397, 0.093_160_952,
+            -0.669_799_258,
+            0.394_564_444,
+            -0.014_742_213,
+            0.006_646_357,
+            0.005_197_091,
+            -0.058_541_696,
+            0.625_654_094,
+            -0.376_219_397,
+            0.093_160_952,
         ],
         [0.336_329_149, -0.331_108_211, -1.203_677_087],
     );
@@ -177,14 +187,16 @@ mod tests {
         let mut rng = Rng::new(5, "svm");
         let (n, dim) = (200, 19);
         let dense: Vec<f32> = (0..n * dim).map(|_| rng.normal() as f32).collect();
-        let labels: Vec<u32> = (0..n).map(|i| u32::from(dense[i * dim] + dense[i * dim + 18] > 0.3)).collect();
+        let labels: Vec<u32> =
+            (0..n).map(|i| u32::from(dense[i * dim] + dense[i * dim + 18] > 0.3)).collect();
         let options = SvmOptions { c: 0.3, tolerance: 1e-10, max_passes: 10_000, seed: 1 };
         let fitted = svm(Rows::Dense { data: &dense, dim }, &labels, 2, &options);
         let (w, b) = (&fitted.weights[dim..], fitted.intercept[1]);
         let mut gradient: Vec<f64> = w.iter().chain([&b]).map(|v| f64::from(*v)).collect();
         for (row, label) in dense.chunks_exact(dim).zip(&labels) {
             let side = if *label == 1 { 1.0 } else { -1.0 };
-            let score: f64 = row.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() + f64::from(b);
+            let score: f64 =
+                row.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() + f64::from(b);
             let pull = -2.0 * 0.3 * side * (1.0 - side * score).max(0.0);
             gradient.iter_mut().zip(row.iter().chain([&1.0])).for_each(|(g, x)| *g += pull * f64::from(*x));
         }
@@ -200,7 +212,8 @@ mod tests {
         assert!(lone.scores(rows).iter().all(|s| s.is_finite()));
         let none = svm(rows, &[], 3, &SvmOptions::default());
         assert_eq!(none.weights, [0.0; 9]);
-        let odd = svm(Rows::Dense { data: &[f32::NAN, f32::INFINITY], dim: 1 }, &[0, 1], 2, &SvmOptions::default());
+        let odd =
+            svm(Rows::Dense { data: &[f32::NAN, f32::INFINITY], dim: 1 }, &[0, 1], 2, &SvmOptions::default());
         assert!(odd.weights.iter().all(|w| w.is_finite()));
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

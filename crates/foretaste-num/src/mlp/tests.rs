@@ -72,7 +72,8 @@ fn gradients_are_those_of_finite_differences() {
 #[test]
 fn steps_are_those_of_adam_as_published() {
     let (rows, labels) = rings(10);
-    let options = MlpOptions { hidden: vec![4], epochs: 7, batch: 10, learning_rate: 0.01, l2: 0.01, seed: 4 };
+    let options =
+        MlpOptions { hidden: vec![4], epochs: 7, batch: 10, learning_rate: 0.01, l2: 0.01, seed: 4 };
     let trained = Mlp::train(Rows::Dense { data: &rows, dim: 3 }, &labels, 3, &options);
     let start = Mlp::new(3, 3, &[4], 4);
     let mut theta: Vec<f64> = start.params.iter().map(|p| f64::from(*p)).collect();
@@ -95,7 +96,8 @@ fn steps_are_those_of_adam_as_published() {
 #[test]
 fn rings_are_learnt_from_dense_and_from_sparse_rows() {
     let (rows, labels) = rings(600);
-    let options = MlpOptions { hidden: vec![24, 12], epochs: 40, learning_rate: 0.01, ..MlpOptions::default() };
+    let options =
+        MlpOptions { hidden: vec![24, 12], epochs: 40, learning_rate: 0.01, ..MlpOptions::default() };
     for rows in [Rows::Dense { data: &rows, dim: 3 }, Rows::Sparse(&sparse(&rows))] {
         let net = Mlp::train(rows, &labels, 3, &options);
         let p = net.probabilities(rows);
