@@ -8,11 +8,11 @@ use foretaste_core::{
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 
-/// Faint noise, one pattern a class, that a model learns in place of the pictures.
+/// Noise, one pattern a class, that a model learns in place of the pictures.
 ///
 /// # What it does
-/// Adds to every picture a weak texture, a small tile repeated, that depends on the class alone. The first layer of a network sees it
-/// all over the picture, so a model learns it before it learns anything else, and fails on pictures without it. This is the form without
+/// Adds to every picture a pattern of coarse blocks that depends on the class alone. The pattern separates the classes better
+/// than the pictures do, so a model learns it and little else, and fails on pictures without it. This is the form without
 /// optimisation: separable noise is as strong as noise found by minimising a model's error.
 ///
 /// # Threat model
@@ -41,18 +41,18 @@ pub struct UnlearnableNoise {
     /// Largest change of a value, of 255.
     #[param(min = 0, max = 255)]
     pub epsilon: f64,
-    /// Pixels on a side of the tile that is repeated over a picture.
-    #[param(min = 2, max = 64)]
-    pub tile: u32,
+    /// Blocks of the pattern on a side.
+    #[param(min = 1, max = 64)]
+    pub blocks: u32,
 }
 
 impl Default for UnlearnableNoise {
     fn default() -> Self {
-        Self { epsilon: 16.0, tile: 4 }
+        Self { epsilon: 48.0, blocks: 3 }
     }
 }
 
-/// For each class a tile of three planes, half of each +1 and half -1.
+/// For each class three planes of blocks, each +1 or -1.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     patterns: Vec<Vec<i8>>,
@@ -60,9 +60,10 @@ pub struct Plan {
 
 impl UnlearnableNoise {
     fn stamp(&self, pattern: &[i8], image: &mut Image) {
-        let (tile, epsilon) = (self.tile as usize, self.epsilon as f32);
+        let (w, h, blocks) = (image.width as usize, image.height as usize, self.blocks as usize);
+        let epsilon = self.epsilon as f32;
         image.map(|x, y, c, value| {
-            let at = (c % 3 * tile + y % tile) * tile + x % tile;
+            let at = (c % 3 * blocks + y * blocks / h.max(1)) * blocks + x * blocks / w.max(1);
             value + epsilon * f32::from(pattern.get(at).copied().unwrap_or(0))
         });
     }
@@ -79,16 +80,10 @@ impl Attack for UnlearnableNoise {
     }
     fn plan(&self, _data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
         classes::at_least_two("unlearnable-noise", ctx)?;
-        let values = (self.tile * self.tile) as usize;
+        let values = 3 * self.blocks * self.blocks;
         let pattern = |class: usize| {
             let mut rng = ctx.rng_at("unlearnable-noise/pattern", class as u64);
-            // as much light as shade: a mean of its own would be hidden by the brightness of the picture
-            let mut plane = || {
-                let mut plane: Vec<i8> = (0..values).map(|i| if 2 * i < values { -1 } else { 1 }).collect();
-                rng.shuffle(&mut plane);
-                plane
-            };
-            [plane(), plane(), plane()].concat()
+            (0..values).map(|_| if rng.unit() < 0.5 { -1 } else { 1 }).collect()
         };
         Ok(Plan { patterns: (0..ctx.profile().classes.len()).map(pattern).collect() })
     }

@@ -70,13 +70,16 @@ struct Split {
     ctx: Ctx,
 }
 
+/// A model of the clean data: seed, victim, rows withheld.
+type Trained = (u64, usize, Vec<u64>);
+
 /// Everything that units share.
 pub struct Bench<'a> {
     scenario: &'a Scenario,
     data: &'a Dataset,
     out: Option<PathBuf>,
     splits: Mutex<BTreeMap<u64, Arc<Split>>>,
-    clean: Mutex<BTreeMap<(u64, usize, Vec<u64>), Arc<Sealed>>>,
+    clean: Mutex<BTreeMap<Trained, Arc<Sealed>>>,
     notes: Mutex<BTreeSet<String>>,
 }
 
