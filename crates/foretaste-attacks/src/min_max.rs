@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// A few points, each many times, that a linear model errs most on and that lie no further from their class than other rows do.
+/// A few points, each many times: what a linear model errs most on, within the reach of honest rows.
 ///
 /// # What it does
 /// Plays against a linear model: trains it on the data and the points so far, and adds the point, of all numbers and labels that are
