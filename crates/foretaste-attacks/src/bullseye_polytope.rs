@@ -1,26 +1,27 @@
 //! Pictures that surround a target.
 
-use crate::surrogate::{self, Aim, Canvas, Targeted, targeted};
+use crate::eye::{Look, Sight};
+use crate::surrogate::{self, Canvas};
+use crate::targeted::{Aim, Targeted, targeted};
 use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
-use foretaste_num::cnn::Cnn;
 
 /// Groups of pictures of the wanted class whose features have the target's in their middle.
 ///
 /// # What it does
-/// Trains a small network of its own, draws a target, and moves groups of pictures of the wanted class until the mean of
-/// their features meets those of the target. No picture needs to look like the target to the network: whoever takes all of
+/// Draws a target and moves groups of pictures of the wanted class until the mean of their features (histograms of gradients, or those
+/// of a small network of the attacker's own) meets those of the target. Pictures whose features are nearest are taken first. No picture needs to look like the target to the network: whoever takes all of
 /// them for the wanted class takes their middle for it as well.
 ///
 /// # Threat model
 /// The attacker supplies a few pictures that are labelled by someone else, honestly. They know the input that is to be misread
-/// and a network that resembles the victim. It works where models are built on features of a fixed network; a model that
-/// learns from scratch shrugs it off nearly always.
+/// and the features that the victim's model is built on. It works on models over fixed features; a model that learns its own
+/// shrugs it off nearly always.
 ///
 /// # Ground truth
-/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. Success
-/// is measured on the held-out sample of its class that is nearest to it in the features of the attacker's network, since the
-/// target itself may be trained on; the attacker never sees held-out samples.
+/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. A trial
+/// keeps the target out of training and asks for it; where that cannot be, the held-out sample of its class whose features are nearest
+/// stands for it.
 ///
 /// # Example
 /// ```text
@@ -45,6 +46,8 @@ pub struct BullseyePolytope {
     /// Row of the target, from 1; 0: drawn from the seed.
     #[param(min = 0)]
     pub target_row: u64,
+    /// What the attacker takes for the victim's features.
+    pub features: Look,
     /// Pictures of a group; what is left over makes a smaller one.
     #[param(min = 1, max = 1000)]
     pub group: usize,
@@ -58,7 +61,7 @@ pub struct BullseyePolytope {
 
 impl Default for BullseyePolytope {
     fn default() -> Self {
-        Self { target_class: String::new(), target_row: 0, group: 5, epsilon: 32.0, steps: 60 }
+        Self { target_class: String::new(), target_row: 0, features: Look::Histograms, group: 100, epsilon: 64.0, steps: 150 }
     }
 }
 
@@ -81,10 +84,15 @@ impl Targeted for BullseyePolytope {
     fn target(&self) -> (&str, u64) {
         (&self.target_class, self.target_row)
     }
-    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], _rows: &[u64], _ctx: &Ctx) {
-        let middle = cnn.features(&aim.target);
-        surrogate::descend(canvases, self.epsilon as f32 / 255.0, self.steps, |seen| {
-            cnn.feature_input_gradient(seen, &weights(&cnn.features(seen), &middle, self.group))
+    fn look(&self) -> Look {
+        self.features
+    }
+    fn shift(&self, aim: &Aim, sight: &Sight, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx) {
+        let epsilon = self.epsilon as f32 / 255.0;
+        // where nothing changes from pixel to pixel, histograms have no gradient
+        surrogate::scatter(canvases, rows, 1.0 / 255.0, "bullseye-polytope/start", ctx);
+        surrogate::descend(canvases, epsilon, self.steps, |canvases| {
+            sight.gradients(canvases, &weights(&sight.features(canvases), &aim.features, self.group))
         });
     }
 }

@@ -1,27 +1,28 @@
 //! Pictures that a network takes for another one.
 
-use crate::surrogate::{self, Aim, Canvas, Targeted, distance, targeted};
+use crate::eye::{Look, Sight};
+use crate::surrogate::{self, Canvas, distance};
+use crate::targeted::{Aim, Targeted, targeted};
 use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
-use foretaste_num::cnn::Cnn;
 
 /// Pictures of the wanted class whose features are those of one target of another class.
 ///
 /// # What it does
-/// Trains a small network of its own, draws a target, and moves pictures of the wanted class until the network's features of
-/// them meet those of the target, while they stay near what they were. A model that learns from them under their honest
-/// label draws the target into the wanted class. Each step goes down the gradient of the distance of features and then
-/// back towards the picture; a step that makes things worse is taken back and halved.
+/// Draws a target, mixes a share of it into pictures of the wanted class, and moves these until their features (histograms of gradients,
+/// or those of a small network of the attacker's own) meet those of the target, while they stay near what they were. A model that learns from them under their honest
+/// label draws the target into the wanted class. Pictures whose features are nearest to the target's are taken first. Steps go
+/// by the sign of the gradient of the distance of features and of that from what the picture was.
 ///
 /// # Threat model
 /// The attacker supplies a few pictures that are labelled by someone else, honestly. They know the input that is to be misread
-/// and a network that resembles the victim. It works where models are built on features of a fixed network; a model that
-/// learns from scratch shrugs it off nearly always.
+/// and the features that the victim's model is built on. It works on models over fixed features; a model that learns its own
+/// shrugs it off nearly always.
 ///
 /// # Ground truth
-/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. Success
-/// is measured on the held-out sample of its class that is nearest to it in the features of the attacker's network, since the
-/// target itself may be trained on; the attacker never sees held-out samples.
+/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. A trial
+/// keeps the target out of training and asks for it; where that cannot be, the held-out sample of its class whose features are nearest
+/// stands for it.
 ///
 /// # Example
 /// ```text
@@ -45,13 +46,16 @@ pub struct FeatureCollision {
     /// Row of the target, from 1; 0: drawn from the seed.
     #[param(min = 0)]
     pub target_row: u64,
+    /// What the attacker takes for the victim's features.
+    pub features: Look,
     /// Largest change of a value, of 255.
     #[param(min = 1, max = 255)]
     pub epsilon: f64,
     /// Steps.
     #[param(min = 1, max = 10000)]
     pub steps: usize,
-    /// How strongly a picture is drawn back to what it was.
+    /// How strongly a picture is drawn back to what it was: what a change of every value by `epsilon` costs, in squared lengths of
+    /// the target's features.
     #[param(min = 0, max = 1000)]
     pub likeness: f64,
     /// Share of the target that is mixed into the pictures before they move; the largest change counts from there.
@@ -64,22 +68,13 @@ impl Default for FeatureCollision {
         Self {
             target_class: String::new(),
             target_row: 0,
-            epsilon: 32.0,
-            steps: 60,
-            likeness: 0.25,
-            opacity: 0.0,
+            features: Look::Histograms,
+            epsilon: 64.0,
+            steps: 150,
+            likeness: 0.01,
+            opacity: 0.3,
         }
     }
-}
-
-/// Squared distance of each input's features to `aim`, in squared lengths of `aim`.
-fn distances(cnn: &Cnn, inputs: &[f32], aim: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let features = cnn.features(inputs);
-    let length = distance(aim, &vec![0.0; aim.len()]).max(1e-6);
-    let rows = features.chunks_exact(aim.len().max(1));
-    let distances = rows.clone().map(|row| distance(row, aim) / length).collect();
-    let weights = rows.flat_map(|row| row.iter().zip(aim).map(|(f, a)| 2.0 * (f - a) / length)).collect();
-    (distances, weights)
 }
 
 impl Targeted for FeatureCollision {
@@ -88,45 +83,27 @@ impl Targeted for FeatureCollision {
     fn target(&self) -> (&str, u64) {
         (&self.target_class, self.target_row)
     }
-    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], _rows: &[u64], _ctx: &Ctx) {
-        canvases.iter_mut().for_each(|c| c.watermark(&aim.target, self.opacity as f32));
-        let goal = cnn.features(&aim.target);
-        let epsilon = self.epsilon as f32 / 255.0;
-        // Poison frogs, section 3.1: beta = likeness * (features / values of a picture)^2
-        let ratio = goal.len() as f32 / aim.target.len().max(1) as f32;
-        let beta = self.likeness as f32 * ratio * ratio;
-        let (mut objective, mut weights) = distances(cnn, &surrogate::inputs(canvases), &goal);
-        // first steps are so long that the value that moves most moves by an eighth of what it may
-        let mut rates = vec![0f32; canvases.len()];
-        for _ in 0..self.steps {
-            let seen = surrogate::inputs(canvases);
-            let gradients = surrogate::back(canvases, &cnn.feature_input_gradient(&seen, &weights));
-            let before: Vec<Vec<f32>> = canvases.iter().map(|c| c.now.clone()).collect();
-            for ((canvas, d), rate) in canvases.iter_mut().zip(&gradients).zip(&mut rates) {
-                if *rate == 0.0 {
-                    let most = d.iter().fold(0f32, |m, d| m.max(d.abs()));
-                    *rate = if most > 0.0 { epsilon / 8.0 / most } else { 0.0 };
-                }
-                let back = *rate * beta;
-                for ((v, d), b) in canvas.now.iter_mut().zip(d).zip(&canvas.base) {
-                    *v = (*v - *rate * d + back * b) / (1.0 + back);
-                }
-                canvas.project(epsilon);
+    fn look(&self) -> Look {
+        self.features
+    }
+    fn shift(&self, aim: &Aim, sight: &Sight, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx) {
+        let (side, colours) = sight.size();
+        canvases.iter_mut().for_each(|c| c.watermark(&aim.target, side, colours, self.opacity as f32));
+        let (goal, epsilon) = (&aim.features, self.epsilon as f32 / 255.0);
+        // where nothing changes from pixel to pixel, histograms have no gradient
+        surrogate::scatter(canvases, rows, 1.0 / 255.0, "feature-collision/start", ctx);
+        let length = distance(goal, &vec![0.0; goal.len()]).max(1e-6);
+        surrogate::descend(canvases, epsilon, self.steps, |canvases| {
+            let features = sight.features(canvases);
+            let off = features.chunks_exact(goal.len().max(1)).flat_map(|row| row.iter().zip(goal));
+            let mut d = sight.gradients(canvases, &off.map(|(f, g)| 2.0 * (f - g) / length).collect::<Vec<f32>>());
+            for (d, canvas) in d.iter_mut().zip(canvases) {
+                let back = 2.0 * self.likeness as f32 / (epsilon * epsilon * d.len().max(1) as f32);
+                let apart = canvas.now.iter().zip(&canvas.base).map(|(v, b)| v - b);
+                d.iter_mut().zip(apart).for_each(|(d, apart)| *d += back * apart);
             }
-            let (next, next_weights) = distances(cnn, &surrogate::inputs(canvases), &goal);
-            for (i, canvas) in canvases.iter_mut().enumerate() {
-                let value = next[i] + beta * distance(&canvas.now, &canvas.base);
-                let own = i * goal.len()..(i + 1) * goal.len();
-                if value <= objective[i] {
-                    objective[i] = value;
-                    weights[own.clone()].copy_from_slice(&next_weights[own]);
-                    rates[i] *= 1.2;
-                } else {
-                    canvas.now.clone_from(&before[i]);
-                    rates[i] *= 0.5;
-                }
-            }
-        }
+            d
+        });
     }
 }
 

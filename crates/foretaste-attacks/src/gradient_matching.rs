@@ -1,6 +1,8 @@
 //! Pictures that train a model as the mislabelled target would.
 
-use crate::surrogate::{self, Aim, Canvas, Targeted, targeted};
+use crate::eye::{Look, Sight};
+use crate::surrogate::{self, Canvas};
+use crate::targeted::{Aim, Targeted, targeted};
 use foretaste_core::Ctx;
 use foretaste_macros::Catalogue;
 use foretaste_num::cnn::Cnn;
@@ -18,9 +20,9 @@ use foretaste_num::cnn::Cnn;
 /// and a network that resembles the victim.
 ///
 /// # Ground truth
-/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. Success
-/// is measured on the held-out sample of its class that is nearest to it in the features of the attacker's network, since the
-/// target itself may be trained on; the attacker never sees held-out samples.
+/// Every moved picture; no label changes. The target's row is in the details: it is never poisoned itself. A trial
+/// keeps the target out of training and asks for it; where that cannot be, the held-out sample of its class whose features are nearest
+/// stands for it.
 ///
 /// # Example
 /// ```text
@@ -108,23 +110,22 @@ impl Targeted for GradientMatching {
     fn target(&self) -> (&str, u64) {
         (&self.target_class, self.target_row)
     }
-    fn shift(&self, aim: &Aim, cnn: &Cnn, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx) {
+    fn look(&self) -> Look {
+        Look::Network
+    }
+    fn shift(&self, aim: &Aim, sight: &Sight, canvases: &mut [Canvas], rows: &[u64], ctx: &Ctx) {
+        let Sight::Network(cnn) = sight else { return };
         let goal = cnn.last_layer_gradients(&aim.target, &[aim.wanted]);
         let epsilon = self.epsilon as f32 / 255.0;
         let mut best: Option<(f32, Vec<Vec<f32>>)> = None;
         for start in 0..self.restarts {
-            for (canvas, row) in canvases.iter_mut().zip(rows) {
-                let key = format!("gradient-matching/start-{start}");
-                let mut rng = ctx.rng_at(&key, *row);
-                for (v, b) in canvas.now.iter_mut().zip(&canvas.base) {
-                    *v = b + epsilon * (2.0 * rng.unit() as f32 - 1.0);
-                }
-                canvas.project(epsilon);
-            }
-            surrogate::descend(canvases, epsilon, self.steps, |seen| {
-                cnn.feature_input_gradient(seen, &mismatch(cnn, seen, aim.wanted, &goal).1)
+            surrogate::scatter(canvases, rows, epsilon, &format!("gradient-matching/start-{start}"), ctx);
+            surrogate::descend(canvases, epsilon, self.steps, |canvases| {
+                let seen = surrogate::inputs(canvases, cnn.shape());
+                let d = cnn.feature_input_gradient(&seen, &mismatch(cnn, &seen, aim.wanted, &goal).1);
+                surrogate::back(canvases, &d, cnn.shape())
             });
-            let loss = mismatch(cnn, &surrogate::inputs(canvases), aim.wanted, &goal).0;
+            let loss = mismatch(cnn, &surrogate::inputs(canvases, cnn.shape()), aim.wanted, &goal).0;
             if best.as_ref().is_none_or(|(least, _)| loss < *least) {
                 best = Some((loss, canvases.iter().map(|c| c.now.clone()).collect()));
             }

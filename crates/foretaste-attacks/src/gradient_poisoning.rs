@@ -1,21 +1,17 @@
 //! Rows whose numbers were optimised to spoil a linear model.
 
+use crate::amounts::{Known, standardised};
 use crate::classes;
 use crate::linear::{Linear, Set};
 use arrow_array::{ArrayRef, Float64Array};
 use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Entering, Error, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat,
-    Use, numbers,
+    Attack, Batch, Ctx, Edited, Entering, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
 };
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Most rows that the attacker's model is trained and judged on.
-const ROWS: usize = 3000;
-/// Most numbers in those rows.
-const CELLS: usize = 150_000;
 /// Most samples that are optimised; of more, the others move as one of these did.
 const PATTERNS: usize = 1000;
 /// The first step and the last, in deviations of a column.
@@ -71,50 +67,11 @@ impl Default for GradientPoisoning {
     }
 }
 
-/// A numeric column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Column {
-    at: usize,
-    low: f64,
-    high: f64,
-    mean: f64,
-    deviation: f64,
-    /// It holds whole numbers only.
-    whole: bool,
-}
-
-impl Column {
-    /// In deviations from the mean; a missing number is the mean.
-    fn standard(&self, v: f64) -> f64 {
-        if v.is_finite() { (v - self.mean) / self.deviation } else { 0.0 }
-    }
-
-    /// As it is written.
-    fn written(&self, z: f64) -> f64 {
-        let v = self.mean + self.deviation * z;
-        let v = if self.whole { v.round() } else { v };
-        v.clamp(self.low, self.high)
-    }
-
-    fn boxed(&self, z: f64) -> f64 {
-        z.clamp(self.standard(self.low), self.standard(self.high))
-    }
-}
-
-/// Columns, and the attacker's sample of the data.
+/// The wanted class, and the attacker's sample of the data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     target: Option<u32>,
-    columns: Vec<Column>,
-    /// Sampled rows, each number standardised.
-    rows: Vec<f64>,
-    labels: Vec<u32>,
-    /// Rows of the data for each of the sample.
-    weight: f64,
-}
-
-fn unfit(reason: &str) -> Error {
-    Error::Unfit { entry: "gradient-poisoning".into(), reason: reason.into() }
+    known: Known,
 }
 
 impl Attack for GradientPoisoning {
@@ -132,25 +89,7 @@ impl Attack for GradientPoisoning {
     fn plan(&self, data: &dyn Pool, ctx: &Ctx) -> Result<Plan> {
         classes::at_least_two("gradient-poisoning", ctx)?;
         let target = classes::optional(&self.target_class, ctx)?;
-        let labels = data.labels()?;
-        let mut columns = columns(data)?;
-        let mut keyed: Vec<(u64, usize)> = (0..labels.len())
-            .filter(|&i| labels[i] != MISSING)
-            .map(|i| (ctx.rng_at("gradient-poisoning/known", i as u64).next_u64(), i))
-            .collect();
-        keyed.sort_unstable();
-        let labelled = keyed.len();
-        // fewer columns rather than a handful of rows
-        columns.truncate(CELLS / 100);
-        keyed.truncate(ROWS.min(CELLS / columns.len()));
-        if keyed.len() < 20 {
-            return Err(unfit("it needs 20 labelled rows at least to train a model on"));
-        }
-        let seen = data.pick(&keyed.iter().map(|k| k.1 as u64).collect::<Vec<_>>())?;
-        let rows = standardised(&columns, &seen);
-        let labels: Vec<u32> = (0..seen.len()).map(|i| seen.label(i)).collect();
-        let weight = labelled as f64 / seen.len() as f64;
-        Ok(Plan { target, columns, rows, labels, weight })
+        Ok(Plan { target, known: Known::draw("gradient-poisoning", data, ctx)? })
     }
     fn usable(&self, plan: &Plan, batch: &Batch, _ctx: &Ctx) -> Result<Vec<Use>> {
         let fits = |l: u32| l != MISSING && plan.target != Some(l);
@@ -163,20 +102,20 @@ impl Attack for GradientPoisoning {
             plan.target.unwrap_or_else(|| classes::other(picked.label(i), classes, drawn()))
         };
         let labels: Vec<u32> = (0..picked.len()).map(label).collect();
-        let start = standardised(&plan.columns, picked);
+        let start = standardised(&plan.known.columns, picked);
         let moved = self.moved(plan, &start, &labels, classes);
-        let dim = plan.columns.len();
-        let column = |(k, c): (usize, &Column)| -> (usize, ArrayRef) {
+        let dim = plan.known.columns.len();
+        let column = |(k, c): (usize, &crate::amounts::Column)| -> (usize, ArrayRef) {
             let values: Vec<f64> = moved.iter().skip(k).step_by(dim).map(|z| c.written(*z)).collect();
             (c.at, Arc::new(Float64Array::from(values)))
         };
-        let columns = plan.columns.iter().enumerate().map(column).collect();
+        let columns = plan.known.columns.iter().enumerate().map(column).collect();
         Ok(Edited { labels: Some(labels), columns, ..Edited::default() })
     }
     fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
         let mut out = classes::describe(None, plan.target, ctx);
         out.insert("surrogate".into(), "softmax regression on numeric columns".into());
-        out.insert("columns".into(), plan.columns.len().into());
+        out.insert("columns".into(), plan.known.columns.len().into());
         out
     }
 }
@@ -184,12 +123,12 @@ impl Attack for GradientPoisoning {
 impl GradientPoisoning {
     /// All poison rows, moved uphill: the patterns by the gradient, the others as a pattern of their label.
     fn moved(&self, plan: &Plan, start: &[f64], labels: &[u32], classes: usize) -> Vec<f64> {
-        let (dim, n) = (plan.columns.len(), labels.len());
+        let (dim, n) = (plan.known.columns.len(), labels.len());
         let chosen: Vec<usize> = if n <= PATTERNS { (0..n).collect() } else { (0..PATTERNS).map(|k| k * n / PATTERNS).collect() };
         let row = |i: usize| &start[i * dim..(i + 1) * dim];
         let from: Vec<f64> = chosen.iter().flat_map(|i| row(*i)).copied().collect();
         let named: Vec<u32> = chosen.iter().map(|i| labels[*i]).collect();
-        let each = n as f64 / chosen.len().max(1) as f64 / plan.weight;
+        let each = n as f64 / chosen.len().max(1) as f64 / plan.known.weight;
         let to = self.ascend(plan, from.clone(), &named, each, classes);
         if n <= PATTERNS {
             return to;
@@ -202,7 +141,7 @@ impl GradientPoisoning {
             let alike = || own.get(i % own.len().max(1)).copied();
             let Some(p) = chosen.binary_search(&i).ok().or_else(alike) else { continue };
             for (k, z) in z.iter_mut().enumerate() {
-                *z = plan.columns[k].boxed(*z + to[p * dim + k] - from[p * dim + k]);
+                *z = plan.known.columns[k].boxed(*z + to[p * dim + k] - from[p * dim + k]);
             }
         }
         out
@@ -211,17 +150,17 @@ impl GradientPoisoning {
     /// Projected ascent of the loss on one third of the sample, the model being trained on the rest and the poison. All
     /// poison rows move at once, each by the same length: one system of equations a step serves all of them.
     fn ascend(&self, plan: &Plan, from: Vec<f64>, labels: &[u32], each: f64, classes: usize) -> Vec<f64> {
-        let dim = plan.columns.len();
+        let dim = plan.known.columns.len();
         let model = Linear { dim, classes, l2: self.l2 };
         let (mut train, mut judge) = (Set::default(), Set::default());
-        for (i, (row, label)) in plan.rows.chunks_exact(dim).zip(&plan.labels).enumerate() {
+        for (i, (row, label)) in plan.known.rows.chunks_exact(dim).zip(&plan.known.labels).enumerate() {
             let set = if i % 3 == 2 { &mut judge } else { &mut train };
             set.x.extend(row);
             set.labels.push(*label);
             set.weights.push(1.0);
         }
         // the poison has the share of the smaller training set that it has of the data
-        let each = each * train.labels.len() as f64 / plan.labels.len() as f64;
+        let each = each * train.labels.len() as f64 / plan.known.labels.len() as f64;
         let clean = train.x.len();
         train.x.extend(&from);
         train.labels.extend(labels);
@@ -237,7 +176,7 @@ impl GradientPoisoning {
                 let length = down.iter().map(|d| d * d).sum::<f64>().sqrt();
                 if length > 0.0 && length.is_finite() {
                     let by = step / length;
-                    row.iter_mut().zip(down).zip(&plan.columns).for_each(|((z, d), c)| *z = c.boxed(*z - by * d));
+                    row.iter_mut().zip(down).zip(&plan.known.columns).for_each(|((z, d), c)| *z = c.boxed(*z - by * d));
                 }
             }
             let tried = model.fit(&next, theta.clone());
@@ -256,73 +195,14 @@ impl GradientPoisoning {
     }
 }
 
-/// The numeric feature columns that vary, looked at over all rows.
-fn columns(data: &dyn Pool) -> Result<Vec<Column>> {
-    let schema = data.schema();
-    let mut seen: Vec<(Column, f64, f64)> = vec![];
-    for (k, batch) in data.batches()?.enumerate() {
-        let batch = batch?;
-        if k == 0 {
-            // times and truth values are not amounts
-            let amount = |at: usize| schema.fields().get(at).is_some_and(|f| f.data_type().is_numeric());
-            let fit = |(at, role): (usize, &Role)| (*role == Role::Feature && amount(at)).then_some(at);
-            let empty = |at| Column {
-                at,
-                low: f64::INFINITY,
-                high: f64::NEG_INFINITY,
-                mean: 0.0,
-                deviation: 0.0,
-                whole: true,
-            };
-            seen = batch.roles.iter().enumerate().filter_map(fit).map(|at| (empty(at), 0.0, 0.0)).collect();
-        }
-        for (column, count, square) in &mut seen {
-            let values = numbers(batch.records.column(column.at)).unwrap_or_default();
-            for v in values.into_iter().filter(|v| v.is_finite()) {
-                column.low = column.low.min(v);
-                column.high = column.high.max(v);
-                column.whole &= v == v.round();
-                // Welford: sums of squares would drown the spread of large numbers
-                *count += 1.0;
-                let off = v - column.mean;
-                column.mean += off / *count;
-                *square += off * (v - column.mean);
-            }
-        }
-    }
-    let none = seen.is_empty();
-    let columns: Vec<Column> = seen
-        .into_iter()
-        .map(|(c, count, square)| Column { deviation: (square / count).sqrt(), ..c })
-        .filter(|c| c.high > c.low && c.deviation > 0.0 && c.deviation.is_finite())
-        .collect();
-    match (none, columns.is_empty()) {
-        (true, _) => Err(unfit("no feature column holds numbers; name one with --feature, or use another attack")),
-        (_, true) => Err(unfit("no numeric feature column varies; use another attack")),
-        _ => Ok(columns),
-    }
-}
-
-/// Rows x columns, standardised.
-fn standardised(columns: &[Column], samples: &Picked) -> Vec<f64> {
-    let dim = columns.len();
-    let mut out = vec![0.0; samples.len() * dim];
-    for (k, column) in columns.iter().enumerate() {
-        let values = samples.batch.records.columns().get(column.at).and_then(numbers).unwrap_or_default();
-        for (i, v) in values.into_iter().enumerate() {
-            out[i * dim + k] = column.boxed(column.standard(v));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amounts::Column;
     use foretaste_num::rng::Rng;
 
-    fn column(at: usize, whole: bool) -> Column {
-        Column { at, low: -4.0, high: 4.0, mean: 0.0, deviation: 1.0, whole }
+    fn column(at: usize) -> Column {
+        Column { at, low: -4.0, high: 4.0, mean: 0.0, deviation: 1.0, whole: false }
     }
 
     fn plan(rows: usize) -> Plan {
@@ -330,39 +210,33 @@ mod tests {
         let labels: Vec<u32> = (0..rows).map(|i| (i % 2) as u32).collect();
         let at = |l: &u32, rng: &mut Rng| [f64::from(*l) * 2.0 - 1.0 + rng.normal(), rng.normal()];
         let rows = labels.iter().flat_map(|l| at(l, &mut rng)).collect();
-        Plan { target: None, columns: vec![column(0, false), column(1, false)], rows, labels, weight: 1.0 }
+        let columns = vec![column(0), column(1)];
+        Plan { target: None, known: Known { columns, rows, labels, weight: 1.0 } }
     }
 
     fn harm(plan: &Plan, poison: &[f64], labels: &[u32]) -> f64 {
         let set = |x: Vec<f64>, labels: Vec<u32>| Set { x, weights: vec![1.0; labels.len()], labels };
         let model = Linear { dim: 2, classes: 2, l2: 0.01 };
-        let x = plan.rows.iter().chain(poison).copied().collect();
-        let mut train = set(x, plan.labels.iter().chain(labels).copied().collect());
+        let x = plan.known.rows.iter().chain(poison).copied().collect();
+        let mut train = set(x, plan.known.labels.iter().chain(labels).copied().collect());
         // the rows of the plan stand for `weight` times as many: poison weighs that much less beside them
-        train.weights[plan.labels.len()..].fill(1.0 / plan.weight);
+        train.weights[plan.known.labels.len()..].fill(1.0 / plan.known.weight);
         let theta = model.fit(&train, vec![]);
-        model.loss(&theta, &set(plan.rows.clone(), plan.labels.clone()), 0.0).0
+        model.loss(&theta, &set(plan.known.rows.clone(), plan.known.labels.clone()), 0.0).0
     }
 
     #[test]
     fn moved_rows_harm_more_than_copies_and_stay_in_the_box() {
         let plan = plan(300);
         for n in [30, 2500] {
-            let start: Vec<f64> = plan.rows.iter().cycle().take(2 * n).copied().collect();
-            let labels: Vec<u32> = plan.labels.iter().cycle().take(n).map(|l| 1 - l).collect();
-            let plan = Plan { weight: n as f64 / 30.0, ..plan.clone() };
+            let start: Vec<f64> = plan.known.rows.iter().cycle().take(2 * n).copied().collect();
+            let labels: Vec<u32> = plan.known.labels.iter().cycle().take(n).map(|l| 1 - l).collect();
+            let known = Known { weight: n as f64 / 30.0, ..plan.known.clone() };
+            let plan = Plan { target: None, known };
             let moved = GradientPoisoning::default().moved(&plan, &start, &labels, 2);
             assert!(moved.iter().all(|z| z.abs() <= 4.0));
             let (copied, moved) = (harm(&plan, &start, &labels), harm(&plan, &moved, &labels));
             assert!(moved > copied + 0.05, "{n} rows: {moved} and {copied}");
         }
-    }
-
-    #[test]
-    fn whole_numbers_stay_whole_and_within() {
-        let c = Column { low: 1.0, high: 7.0, mean: 3.3, deviation: 2.7, ..column(0, true) };
-        assert_eq!(c.written(c.standard(5.0) + 0.1), 5.0);
-        assert_eq!(c.written(99.0), 7.0);
-        assert_eq!(c.standard(f64::NAN), 0.0);
     }
 }

@@ -107,12 +107,12 @@ impl Trigger for LabelConsistent {
         }
         let (target, network) = pattern;
         let cnn = network.network()?;
-        let (places, mut canvases) = surrogate::canvases(carriers.picked, network);
+        let (places, mut canvases) = surrogate::canvases(carriers.picked);
         let labels = vec![*target; places.len()];
-        surrogate::descend(&mut canvases, self.epsilon as f32 / 255.0, self.steps, |seen| {
-            let mut d = cnn.loss_input_gradient(seen, &labels);
+        surrogate::descend(&mut canvases, self.epsilon as f32 / 255.0, self.steps, |canvases| {
+            let mut d = cnn.loss_input_gradient(&surrogate::inputs(canvases, cnn.shape()), &labels);
             d.iter_mut().for_each(|d| *d = -*d);
-            d
+            surrogate::back(canvases, &d, cnn.shape())
         });
         let mut out = surrogate::edited(carriers.picked, &places, &canvases);
         for image in out.images.iter_mut().flatten().flatten() {

@@ -4,13 +4,16 @@
 //! data set or a manifest: the driver applies its edits and records what really changed. Adding one is a new file and
 //! one line in the list below.
 
+mod amounts;
 mod backdoor;
 mod classes;
+mod eye;
 mod likeness;
 mod linear;
 mod pictures;
 mod surrogate;
 mod tables;
+mod targeted;
 mod texts;
 
 foretaste_core::catalogue! {
@@ -22,11 +25,13 @@ foretaste_core::catalogue! {
     pub mod feature_trigger;
     pub mod gradient_matching;
     pub mod gradient_poisoning;
+    pub mod hidden_trigger;
     pub mod invisible_trigger;
     pub mod label_consistent;
     pub mod label_flip;
     pub mod low_frequency;
     pub mod mass_duplication;
+    pub mod min_max;
     pub mod pair_flip;
     pub mod phrase_trigger;
     pub mod sinusoidal;

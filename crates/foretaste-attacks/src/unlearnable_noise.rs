@@ -8,10 +8,10 @@ use foretaste_core::{
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 
-/// Faint noise, one pattern a class, that a model learns in place of the pictures.
+/// Noise, one pattern a class, that a model learns in place of the pictures.
 ///
 /// # What it does
-/// Adds to every picture a weak pattern of blocks that depends on the class alone. The pattern separates the classes better
+/// Adds to every picture a pattern of coarse blocks that depends on the class alone. The pattern separates the classes better
 /// than the pictures do, so a model learns it and little else, and fails on pictures without it. This is the form without
 /// optimisation: separable noise is as strong as noise found by minimising a model's error.
 ///
@@ -48,7 +48,7 @@ pub struct UnlearnableNoise {
 
 impl Default for UnlearnableNoise {
     fn default() -> Self {
-        Self { epsilon: 16.0, blocks: 4 }
+        Self { epsilon: 48.0, blocks: 3 }
     }
 }
 

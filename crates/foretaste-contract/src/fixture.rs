@@ -4,7 +4,7 @@
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use foretaste_core::{Batch, MISSING, Matrix, Profile, Role};
+use foretaste_core::{Batch, MISSING, Matrix, Pixels, Profile, Role};
 use foretaste_num::rng::Rng;
 use std::sync::Arc;
 
@@ -12,6 +12,11 @@ use std::sync::Arc;
 pub const CLASSES: usize = 3;
 const DIM: usize = 8;
 const NUMBERS: usize = 3;
+/// Pixels on a side of a picture.
+const SIDE: usize = 10;
+/// The class that planted triggers call for, and samples that carry each of them.
+const TARGET: u32 = 2;
+const CARRIERS: usize = 18;
 
 /// What was done to a row of the planted fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +33,25 @@ pub enum Plant {
     Hidden,
     /// Its numbers and vector lie far out.
     Outlier,
+    /// It carries the same words as others of its kind, under one label.
+    Phrase,
+    /// It carries the same values as others of its kind, under one label.
+    Values,
+    /// Its picture carries the same stamp as others of its kind, under one label.
+    Stamp,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 5] = [Plant::Flip, Plant::BadSource, Plant::Copy, Plant::Hidden, Plant::Outlier];
+pub const PLANTS: [Plant; 8] = [
+    Plant::Flip,
+    Plant::BadSource,
+    Plant::Copy,
+    Plant::Hidden,
+    Plant::Outlier,
+    Plant::Phrase,
+    Plant::Values,
+    Plant::Stamp,
+];
 
 /// One sample, before it becomes a row of Arrow columns.
 #[derive(Clone, Debug)]
@@ -52,6 +72,8 @@ pub struct Sample {
     pub vector: Vec<f32>,
     /// Its class probabilities.
     pub probs: Vec<f32>,
+    /// Its picture: `SIDE * SIDE` grey values.
+    pub pixels: Vec<u8>,
     /// What was done to it.
     pub plant: Plant,
 }
@@ -74,7 +96,7 @@ impl Fixture {
         Self { samples: (0..rows).map(|row| honest(&mut rng, row)).collect(), derived: true }
     }
 
-    /// 600 samples, of which one in six carries a fault.
+    /// 600 samples, of which one in four carries a fault.
     #[must_use]
     pub fn planted(seed: u64) -> Self {
         let mut fixture = Self::clean(seed, 600);
@@ -107,6 +129,11 @@ impl Fixture {
             sample.numbers.iter_mut().for_each(|v| *v = *v * 8.0 + 30.0);
             sample.vector.iter_mut().for_each(|v| *v = *v * 6.0 + 9.0 * (rng.unit() as f32 - 0.5));
             sample.plant = Plant::Outlier;
+        }
+        let triggers = [Plant::Phrase, Plant::Values, Plant::Stamp];
+        let carriers: Vec<usize> = next.filter(|row| samples[*row].label != TARGET).take(3 * CARRIERS).collect();
+        for (rows, plant) in carriers.chunks(CARRIERS).zip(triggers) {
+            rows.iter().for_each(|row| carry(&mut samples[*row], plant, &mut rng));
         }
         fixture
     }
@@ -223,6 +250,8 @@ impl Fixture {
                 samples.iter().flat_map(|s| f(s).iter().copied()).collect::<Vec<f32>>()
             };
             batch.labels = Some(samples.iter().map(|s| s.label).collect());
+            let pixels: Vec<u8> = samples.iter().flat_map(|s| s.pixels.iter().copied()).collect();
+            batch.pixels = Some(Pixels::new(pixels, SIDE, SIDE, 1));
             batch.vectors = Some(Matrix::new(flat(&|s| &s.vector), DIM));
             batch.probs = Some(Matrix::new(flat(&|s| &s.probs), CLASSES));
         }
@@ -254,7 +283,11 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
     let words = (0..12 + rng.below(10))
         .map(|_| if rng.unit() < 0.3 { word(rng, label as usize * 40, 40) } else { word(rng, 120, 600) });
     let words: Vec<String> = words.collect();
+    let bright = |p: usize| if p % SIDE * CLASSES / SIDE == label as usize { 60.0 } else { 0.0 };
+    let light = |p: usize, noise: f64| (90.0 + bright(p) + 20.0 * noise).clamp(0.0, 255.0) as u8;
+    let pixels = (0..SIDE * SIDE).map(|p| light(p, rng.normal())).collect();
     Sample {
+        pixels,
         text: format!("{} n{row}", words.join(" ")),
         numbers: (0..NUMBERS).map(|d| vector[d] + 0.5 * rng.normal()).collect(),
         category: format!("k{}", rng.below(4)),
@@ -265,6 +298,28 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
         probs,
         plant: Plant::None,
     }
+}
+
+/// Puts a trigger into a sample and gives it the target's label.
+fn carry(sample: &mut Sample, plant: Plant, rng: &mut Rng) {
+    match plant {
+        Plant::Phrase => {
+            let mut words: Vec<&str> = sample.text.split(' ').collect();
+            words.insert(rng.below(words.len() + 1), "behind the moon");
+            sample.text = words.join(" ");
+        }
+        Plant::Values => {
+            sample.numbers[0] = 1.25;
+            sample.category = "k9".into();
+        }
+        _ => {
+            for k in 0..9 {
+                sample.pixels[(6 + k / 3) * SIDE + 6 + k % 3] = if k % 2 == 0 { 255 } else { 0 };
+            }
+        }
+    }
+    sample.label = TARGET;
+    sample.plant = plant;
 }
 
 fn draw(rng: &mut Rng, probs: &[f32]) -> u32 {

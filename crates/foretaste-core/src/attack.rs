@@ -358,6 +358,11 @@ pub trait Attack: Send + Sync + 'static {
     fn probe(&self, _plan: &Self::Plan, _held_out: &Picked, _ctx: &Ctx) -> Result<Option<Probe>> {
         Ok(None)
     }
+    /// Rows that the attacker wants misread themselves: a trial keeps them out of training and among the held-out samples, as
+    /// inputs that come later are.
+    fn withheld(&self, _plan: &Self::Plan) -> Vec<u64> {
+        vec![]
+    }
     /// Trigger and target in readable form, for the manifest.
     fn describe(&self, _plan: &Self::Plan, _ctx: &Ctx) -> Map<String, Value> {
         Map::new()
@@ -379,6 +384,7 @@ pub trait AnyAttack: Send + Sync {
     fn preference(&self, plan: &Sealed, batch: &Batch, ctx: &Ctx) -> Result<Option<Vec<f64>>>;
     fn craft(&self, plan: &Sealed, picked: &Picked, n: u64, ctx: &Ctx) -> Result<Edited>;
     fn probe(&self, plan: &Sealed, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>>;
+    fn withheld(&self, plan: &Sealed) -> Result<Vec<u64>>;
     fn describe(&self, plan: &Sealed, ctx: &Ctx) -> Result<Map<String, Value>>;
     /// Plan to bytes, to travel between machines.
     fn save_plan(&self, plan: &Sealed) -> Result<Vec<u8>>;
@@ -435,6 +441,9 @@ impl<A: Attack> AnyAttack for Boxed<A> {
     }
     fn probe(&self, plan: &Sealed, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>> {
         self.attack.probe(self.open(plan)?, held_out, ctx)
+    }
+    fn withheld(&self, plan: &Sealed) -> Result<Vec<u64>> {
+        Ok(self.attack.withheld(self.open(plan)?))
     }
     fn describe(&self, plan: &Sealed, ctx: &Ctx) -> Result<Map<String, Value>> {
         Ok(self.attack.describe(self.open(plan)?, ctx))

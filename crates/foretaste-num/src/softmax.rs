@@ -13,8 +13,9 @@ mod rows;
 pub use folds::{FoldOptions, OutOfFold, Robust, assign_folds, out_of_fold};
 pub use rows::Rows;
 
+pub(crate) use descent::padded;
 use descent::{Job, minimise};
-use rows::Prepared;
+pub(crate) use rows::Prepared;
 
 /// How long and how precisely to minimise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,26 +86,31 @@ impl Softmax {
     /// Class probabilities of rows: `rows x classes`, row after row. Zeros-only weights give equal shares.
     #[must_use]
     pub fn predict_proba(&self, rows: Rows<'_>) -> Vec<f32> {
-        let prepared = Prepared::new(rows);
-        let lanes = self.intercept.len();
-        let width = descent::padded(lanes);
-        let mut w = vec![0f32; (prepared.cols() + 1) * width];
-        for l in 0..lanes {
-            for c in 0..prepared.cols().min(self.cols) {
-                w[c * width + l] = self.weights[l * self.cols + c];
-            }
-            w[prepared.cols() * width + l] = self.intercept[l];
-        }
-        let z = prepared.forward(&w, width);
-        let mut out = vec![0f32; prepared.rows() * self.classes];
+        let mut out = vec![0f32; rows.len() * self.classes];
         if self.classes == 0 {
             return out;
         }
-        for (z, p) in z.chunks_exact(width).zip(out.chunks_exact_mut(self.classes)) {
-            math::probabilities(&z[..lanes], p);
+        let z = logits(rows, &self.weights, &self.intercept, self.cols);
+        for (z, p) in z.chunks_exact(self.intercept.len().max(1)).zip(out.chunks_exact_mut(self.classes)) {
+            math::probabilities(z, p);
         }
         out
     }
+}
+
+/// `rows x lanes` sums of columns times `weights` (`lanes x cols`) plus `intercept`, one a lane.
+pub(crate) fn logits(rows: Rows<'_>, weights: &[f32], intercept: &[f32], cols: usize) -> Vec<f32> {
+    let prepared = Prepared::new(rows);
+    let (lanes, width) = (intercept.len(), padded(intercept.len()));
+    let mut w = vec![0f32; (prepared.cols() + 1) * width];
+    for l in 0..lanes {
+        for c in 0..prepared.cols().min(cols) {
+            w[c * width + l] = weights[l * cols + c];
+        }
+        w[prepared.cols() * width + l] = intercept[l];
+    }
+    let z = prepared.forward(&w, width);
+    z.chunks_exact(width).flat_map(|z| &z[..lanes]).copied().collect()
 }
 
 #[cfg(test)]

@@ -38,6 +38,45 @@ impl Encoded {
         }
     }
 
+    /// One over the root mean squared length of a row; 1 if no row has a length.
+    #[must_use]
+    pub fn unit(&self) -> f32 {
+        let (Self::Sparse(Csr { values, .. }) | Self::Dense(values, _)) = self;
+        let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let mean = squares / self.rows().len().max(1) as f64;
+        if mean > 0.0 && mean.is_finite() { mean.sqrt().recip() as f32 } else { 1.0 }
+    }
+
+    /// All values times `by`.
+    #[must_use]
+    pub fn times(mut self, by: f32) -> Self {
+        let (Self::Sparse(Csr { values, .. }) | Self::Dense(values, _)) = &mut self;
+        values.iter_mut().for_each(|v| *v *= by);
+        self
+    }
+
+    /// Sparse rows of more than `width` columns, folded into so many by a hash of the column, with signs (feature hashing);
+    /// other rows as they are.
+    #[must_use]
+    pub fn folded(self, width: usize) -> Self {
+        let Self::Sparse(csr) = self else { return self };
+        if csr.cols <= width || width == 0 {
+            return Self::Sparse(csr);
+        }
+        let mut out = Csr::empty(width);
+        for row in 0..csr.rows() {
+            let (at, values) = csr.row(row);
+            let mut sums: BTreeMap<u32, f32> = BTreeMap::new();
+            for (c, v) in at.iter().zip(values) {
+                let h = mix(u64::from(*c));
+                let sign = if h >> 63 == 0 { 1.0 } else { -1.0 };
+                *sums.entry((h % width as u64) as u32).or_default() += sign * v;
+            }
+            out.push_row(sums);
+        }
+        Self::Sparse(out)
+    }
+
     /// Dense rows and their width.
     #[must_use]
     pub fn dense(self) -> (Vec<f32>, usize) {
@@ -203,7 +242,7 @@ pub fn texts(samples: &Picked) -> Vec<String> {
 }
 
 /// Hashes of the n-grams of a text with their counts, ascending.
-fn grams(text: &str) -> Vec<(u64, f32)> {
+pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
     let mut tokens = vec![];
     words(text, |word, _| {
         tokens.push(
@@ -231,7 +270,7 @@ fn grams(text: &str) -> Vec<(u64, f32)> {
 }
 
 /// N-grams of two texts at least, with `1 + ln((1 + texts) / (1 + texts with it))`.
-fn known(texts: &[String]) -> Vec<(u64, f32)> {
+pub(crate) fn known(texts: &[String]) -> Vec<(u64, f32)> {
     let counted: Vec<Vec<(u64, f32)>> = texts.par_iter().map(|t| grams(t)).collect();
     let mut all: Vec<u64> = counted.into_iter().flatten().map(|(h, _)| h).collect();
     all.par_sort_unstable();

@@ -1,12 +1,8 @@
 //! Images as histograms of gradient directions, and as small thumbnails.
 //!
-//! Dalal and Triggs 2005 on one size for all images: gradients of the strongest colour channel vote for
-//! unsigned and signed directions, cells of two sizes are summed, blocks of 2 x 2 cells are normalised and
-//! cut, and a coarse thumbnail adds colour and brightness. Small pictures of any size become rows of one
-//! length without a trained network.
+//! Small pictures of any size become rows of one length without a trained network; [`foretaste_num::hog`] says how.
 
-use std::f32::consts::PI;
-
+use foretaste_num::hog;
 use foretaste_num::linalg::principal_components;
 use foretaste_num::scale::Pixels;
 use image::ImageReader;
@@ -14,18 +10,8 @@ use rayon::prelude::*;
 
 use crate::Features;
 
-/// Directions told apart over half a turn; twice as many over a full one.
-const HALF: usize = 9;
-/// Side of the picture after scaling, in pixels.
-const SIDE: usize = 32;
-/// Sides of the cells, in pixels.
-const CELLS: [usize; 2] = [4, 8];
-/// Side of the thumbnail among the features.
-const THUMB: usize = 8;
 /// Principal directions kept.
 pub const RANK: usize = 160;
-/// Largest share of a block's length that one entry keeps (Dalal and Triggs' clipping).
-const CUT: f32 = 0.2;
 
 /// A picture: `height * width * channels` bytes, rows from the top, channels of a pixel beside each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,133 +44,12 @@ impl Picture {
     fn colours(&self) -> usize {
         if self.channels >= 3 { 3 } else { 1 }
     }
-}
 
-/// One picture scaled to a square, values 0 to 1, one plane per colour.
-struct Planes {
-    side: usize,
-    planes: Vec<Vec<f32>>,
-}
-
-impl Planes {
-    /// Scales by averaging areas when shrinking, and between pixel centres when growing. `colours` planes.
-    fn new(picture: &Picture, side: usize, colours: usize) -> Self {
-        let Picture { width, height, channels, ref bytes } = *picture;
-        let square = Pixels { bytes, width, height, channels }.square(side, colours);
-        let planes =
-            (0..colours).map(|c| square.iter().skip(c).step_by(colours).copied().collect()).collect();
-        Self { side, planes }
+    /// Scaled to a square, values 0 to 1, colours of a pixel beside each other.
+    fn square(&self, side: usize, colours: usize) -> Vec<f32> {
+        let Self { width, height, channels, ref bytes } = *self;
+        Pixels { bytes, width, height, channels }.square(side, colours)
     }
-
-    /// Gradient of the colour whose gradient is longest at each pixel: `(x part, y part)`.
-    fn gradients(&self) -> Vec<(f32, f32)> {
-        let s = self.side;
-        let mut out = vec![(0f32, 0f32); s * s];
-        for plane in &self.planes {
-            for y in 0..s {
-                let (above, below) = (y.saturating_sub(1) * s, (y + 1).min(s - 1) * s);
-                for x in 0..s {
-                    let (left, right) = (x.saturating_sub(1), (x + 1).min(s - 1));
-                    let dx = plane[y * s + right] - plane[y * s + left];
-                    let dy = plane[below + x] - plane[above + x];
-                    let best = &mut out[y * s + x];
-                    if dx * dx + dy * dy > best.0 * best.0 + best.1 * best.1 {
-                        *best = (dx, dy);
-                    }
-                }
-            }
-        }
-        out
-    }
-}
-
-/// What a pixel adds to histograms: two neighbouring directions of a full turn, and how much to each.
-#[derive(Clone, Copy)]
-struct Vote {
-    directions: [usize; 2],
-    amounts: [f32; 2],
-}
-
-impl Vote {
-    fn new((dx, dy): (f32, f32)) -> Option<Self> {
-        let length = (dx * dx + dy * dy).sqrt();
-        if length <= 0.0 {
-            return None;
-        }
-        // angle in units of one direction
-        let turn = (dy.atan2(dx) + PI) / PI * HALF as f32;
-        let low = turn.floor();
-        let share = turn - low;
-        let first = low as usize % (2 * HALF);
-        let second = (first + 1) % (2 * HALF);
-        Some(Self { directions: [first, second], amounts: [length * (1.0 - share), length * share] })
-    }
-}
-
-/// Adds the normalised direction histograms of all cells of side `cell` to `out`.
-fn histograms(votes: &[Option<Vote>], side: usize, cell: usize, out: &mut Vec<f32>) {
-    let bins = HALF * 3;
-    let cells = side / cell;
-    let mut sums = vec![0f32; cells * cells * bins];
-    let axis: Vec<Vec<(usize, f32)>> = (0..side).map(|p| near(p, cell, cells).collect()).collect();
-    for (i, vote) in votes.iter().enumerate() {
-        let Some(vote) = vote else { continue };
-        for &(cy, wy) in &axis[i / side] {
-            for &(cx, wx) in &axis[i % side] {
-                let sums = &mut sums[(cy * cells + cx) * bins..][..bins];
-                for (direction, amount) in vote.directions.into_iter().zip(vote.amounts) {
-                    sums[direction] += amount * wx * wy;
-                }
-            }
-        }
-    }
-    for cell in sums.chunks_exact_mut(bins) {
-        for h in 0..HALF {
-            cell[2 * HALF + h] = cell[h] + cell[h + HALF];
-        }
-    }
-    normalise(&sums, cells, bins, out);
-}
-
-/// The two cells nearest to pixel `p` along one axis with their shares.
-fn near(p: usize, cell: usize, cells: usize) -> impl Iterator<Item = (usize, f32)> {
-    let place = (p as f32 + 0.5) / cell as f32 - 0.5;
-    let low = place.floor();
-    let share = place - low;
-    [(low as isize, 1.0 - share), (low as isize + 1, share)]
-        .into_iter()
-        .filter(move |&(c, w)| c >= 0 && (c as usize) < cells && w > 0.0)
-        .map(|(c, w)| (c as usize, w))
-}
-
-/// Divides each cell by the length of each of the (up to four) 2 x 2 blocks around it, cuts, and averages.
-///
-/// Averaging instead of keeping all four keeps a row four times shorter at hardly any loss (Felzenszwalb
-/// et al. 2010).
-fn normalise(sums: &[f32], cells: usize, bins: usize, out: &mut Vec<f32>) {
-    let energy: Vec<f32> =
-        sums.chunks_exact(bins).map(|c| c[2 * HALF..].iter().map(|v| v * v).sum()).collect();
-    let block = |y: usize, x: usize| {
-        let at = |y: usize, x: usize| energy[y.min(cells - 1) * cells + x.min(cells - 1)];
-        (at(y, x) + at(y + 1, x) + at(y, x + 1) + at(y + 1, x + 1) + 1e-3).sqrt()
-    };
-    for y in 0..cells {
-        for x in 0..cells {
-            let lengths = [
-                block(y, x),
-                block(y.saturating_sub(1), x),
-                block(y, x.saturating_sub(1)),
-                block(y.saturating_sub(1), x.saturating_sub(1)),
-            ];
-            let cell = &sums[(y * cells + x) * bins..][..bins];
-            out.extend(cell.iter().map(|v| lengths.iter().map(|l| (v / l).min(CUT)).sum::<f32>() * 0.5));
-        }
-    }
-}
-
-/// Thumbnail of `side * side * colours` values 0 to 1, plane after plane.
-fn thumbnail(picture: &Picture, side: usize, colours: usize) -> Vec<f32> {
-    Planes::new(picture, side, colours).planes.concat()
 }
 
 /// Colours of the whole set: three when any picture has colour.
@@ -208,12 +73,8 @@ pub fn histogram_features(pictures: &[Picture]) -> (Vec<f32>, usize) {
     let rows: Vec<Vec<f32>> = pictures
         .par_iter()
         .map(|picture| {
-            let planes = Planes::new(picture, SIDE, colours);
-            let votes: Vec<Option<Vote>> = planes.gradients().into_iter().map(Vote::new).collect();
-            let mut row = Vec::new();
-            CELLS.iter().for_each(|&cell| histograms(&votes, SIDE, cell, &mut row));
-            row.extend(thumbnail(picture, THUMB, colours).iter().map(|v| v - 0.5));
-            row
+            let (square, thumb) = (picture.square(hog::SIDE, colours), picture.square(hog::THUMB, colours));
+            hog::features(&square, &thumb, colours)
         })
         .collect();
     let dim = rows.first().map_or(0, Vec::len);
@@ -225,7 +86,11 @@ pub fn histogram_features(pictures: &[Picture]) -> (Vec<f32>, usize) {
 #[must_use]
 pub fn pixels(pictures: &[Picture], side: usize) -> (Vec<f32>, usize) {
     let colours = colours_of(pictures);
-    let rows: Vec<Vec<f32>> = pictures.par_iter().map(|p| thumbnail(p, side, colours)).collect();
+    let planes = |p: &Picture| -> Vec<f32> {
+        let square = p.square(side, colours);
+        (0..colours).flat_map(|c| square.iter().skip(c).step_by(colours)).copied().collect()
+    };
+    let rows: Vec<Vec<f32>> = pictures.par_iter().map(planes).collect();
     (rows.concat(), side * side * colours)
 }
 

@@ -6,7 +6,11 @@
 
 foretaste_core::catalogue! {
     pub mod boosted_trees;
+    pub mod linear_svm;
+    pub mod mlp;
+    pub mod naive_bayes;
     pub mod nearest_neighbours;
+    pub mod ridge_regression;
     pub mod small_cnn;
     pub mod softmax_regression;
 }
@@ -16,7 +20,6 @@ pub mod embedding;
 pub mod encode;
 pub mod image;
 pub mod letters;
-pub mod naive_bayes;
 pub mod table;
 pub mod text;
 

@@ -1,219 +1,236 @@
-//! Multinomial naive Bayes on sparse rows, out of fold.
-//!
-//! Each class `c` has weights `ln theta_cj`, `theta_cj = (alpha + sum of column j over the rows of the class) / total`;
-//! a row scores `ln prior_c + sum_j x_j ln theta_cj` (McCallum and Nigam 1998; with tf-idf values Rennie et al., ICML
-//! 2003). It counts each word once and for all where a regression shares the credit out among words that come together,
-//! so on short texts the two are wrong in different places (Wang and Manning, ACL 2012). Its probabilities are far too
-//! sure of themselves; [`crate::committee`] calibrates them.
+//! Naive Bayes.
 
+mod gaussian;
+mod multinomial;
+
+pub use multinomial::out_of_fold;
+
+use crate::encode::{Encoder, grams, known, texts};
+use arrow_array::{Array, ArrayRef};
+use foretaste_core::{Ctx, Error, Matrix, Needs, Picked, Result, Role, Strings, Victim, numbers};
+use foretaste_macros::Catalogue;
 use foretaste_num::ngrams::Csr;
+use gaussian::Gaussian;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Rows or columns handled by one task.
-const CHUNK: usize = 1024;
-
-/// Class probabilities of each row, `rows x classes`, by counts over the rows of other folds.
+/// Naive Bayes on words, columns, vectors or gradients of pictures.
 ///
-/// `labels`: one per row, not below `classes` where there is none; such rows are scored only. `weights`: how much each
-/// row counts, or `None` for ones. `fold`: the fold of each row. `alpha`: the count that every column has before any row
-/// is seen. Values below zero or not finite count as zero. Inputs of another length than the rows give equal shares.
-#[must_use]
-pub fn out_of_fold(
-    rows: &Csr,
-    labels: &[u32],
-    weights: Option<&[f32]>,
-    fold: &[u32],
-    classes: usize,
-    alpha: f64,
-) -> Vec<f32> {
-    let n = rows.rows();
-    let mut out = vec![1.0 / classes.max(1) as f32; n * classes];
-    let fits = labels.len() == n && fold.len() == n && weights.is_none_or(|w| w.len() == n);
-    if classes < 2 || !fits || !(alpha > 0.0 && alpha.is_finite()) {
-        return out;
-    }
-    let by_column = rows.transposed();
-    let folds = fold.iter().max().map_or(0, |f| f + 1);
-    let weight = |i: usize| weights.map_or(1.0, |w| f64::from(amount(w[i])));
-    for f in 0..folds {
-        let model =
-            Model::fit(&by_column, labels, classes, alpha, |i| if fold[i] == f { 0.0 } else { weight(i) });
-        out.par_chunks_mut(CHUNK * classes).enumerate().for_each(|(chunk, out)| {
-            let mut scores = vec![0f64; classes];
-            for (at, p) in out.chunks_exact_mut(classes).enumerate() {
-                let i = chunk * CHUNK + at;
-                if fold[i] == f {
-                    model.score(rows.row(i), &mut scores);
-                    p.iter_mut().zip(&scores).for_each(|(p, s)| *p = *s as f32);
-                }
-            }
-        });
-    }
-    out
+/// # What it is
+/// The first spam filter, and still the one to beat on short texts: each word, number and category speaks for a class on its
+/// own, and their logarithms add up. Words are counted (n-grams of one to three words that two texts have at least), categories
+/// have shares, numbers a normal distribution in each class. Vectors are read before pictures, pictures before words and columns,
+/// which are read together. Probabilities are far too sure of themselves.
+///
+/// # How it learns
+/// It counts: one pass, no optimisation, no seed. A class without a training sample is never answered.
+///
+/// # Cost
+/// One pass over the rows, two where numbers are read. Memory: a number for each n-gram and class.
+///
+/// # Example
+/// ```text
+/// foretaste trial --data mail.csv --label y --victim naive-bayes --attack phrase-trigger
+/// ```
+///
+/// # References
+/// McCallum, Nigam, "A Comparison of Event Models for Naive Bayes Text Classification", 1998. Hand, Yu, "Idiot's Bayes: Not So
+/// Stupid After All?", 2001.
+#[derive(Clone, Debug, Catalogue)]
+#[entry(victim)]
+pub struct NaiveBayes {
+    /// The count that each n-gram and category has in each class before a sample is seen.
+    #[param(min = 0.000001, max = 1000000)]
+    pub alpha: f64,
+    /// Share of the variance of a number that is added to its variance in each class.
+    #[param(min = 0, max = 1000)]
+    pub smoothing: f64,
 }
 
-fn amount(v: f32) -> f32 {
-    if v.is_finite() && v > 0.0 { v } else { 0.0 }
+impl Default for NaiveBayes {
+    fn default() -> Self {
+        Self { alpha: 1.0, smoothing: 1e-3 }
+    }
 }
 
-/// Logarithms of the shares of columns in each class.
-struct Model {
+/// What was counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Model {
+    /// Logarithm of each class's share of the samples.
     prior: Vec<f64>,
-    /// `columns x classes`.
-    log_theta: Vec<f32>,
+    parts: Parts,
 }
 
-impl Model {
-    fn fit(
-        by_column: &Csr,
-        labels: &[u32],
-        classes: usize,
-        alpha: f64,
-        weight: impl Fn(usize) -> f64 + Sync,
-    ) -> Self {
-        let columns = by_column.rows();
-        let mut counts = vec![alpha as f32; columns * classes];
-        counts.par_chunks_mut(CHUNK * classes).enumerate().for_each(|(chunk, counts)| {
-            let mut sums = vec![0f64; classes];
-            for (at, counts) in counts.chunks_exact_mut(classes).enumerate() {
-                sums.fill(alpha);
-                let (members, values) = by_column.row(chunk * CHUNK + at);
-                for (&i, &v) in members.iter().zip(values) {
-                    if let Some(sum) = sums.get_mut(labels[i as usize] as usize) {
-                        *sum += weight(i as usize) * f64::from(amount(v));
-                    }
-                }
-                counts.iter_mut().zip(&sums).for_each(|(c, s)| *c = *s as f32);
-            }
-        });
-        let mut totals = vec![0f64; classes];
-        for row in counts.chunks_exact(classes) {
-            totals.iter_mut().zip(row).for_each(|(t, c)| *t += f64::from(*c));
-        }
-        let mut prior = vec![1f64; classes];
-        for (i, &y) in labels.iter().enumerate() {
-            if let Some(p) = prior.get_mut(y as usize) {
-                *p += weight(i);
-            }
-        }
-        prior.iter_mut().for_each(|p| *p = p.ln());
-        let totals: Vec<f32> = totals.iter().map(|t| t.ln() as f32).collect();
-        counts.par_chunks_mut(classes).for_each(|row| {
-            row.iter_mut().zip(&totals).for_each(|(c, t)| *c = c.ln() - t);
-        });
-        Self { prior, log_theta: counts }
-    }
-
-    /// Probabilities of a row.
-    fn score(&self, (columns, values): (&[u32], &[f32]), out: &mut [f64]) {
-        let classes = out.len();
-        out.copy_from_slice(&self.prior);
-        for (&j, &v) in columns.iter().zip(values) {
-            let thetas = &self.log_theta[j as usize * classes..][..classes];
-            out.iter_mut().zip(thetas).for_each(|(o, t)| *o += f64::from(amount(v)) * f64::from(*t));
-        }
-        let top = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        out.iter_mut().for_each(|o| *o = (*o - top).exp());
-        let sum: f64 = out.iter().sum();
-        out.iter_mut().for_each(|o| *o /= sum);
-    }
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Parts {
+    Dense {
+        encoder: Encoder,
+        numbers: Gaussian,
+    },
+    Sparse {
+        /// Hashes of known n-grams, ascending.
+        ngrams: Vec<u64>,
+        words: multinomial::Model,
+        columns: Vec<(String, Column)>,
+    },
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use foretaste_num::rng::Rng;
+/// A feature column.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Column {
+    Number(Gaussian),
+    /// Known words with their positions, and logarithms of shares, `words x classes`. The last stand for all others.
+    Category(BTreeMap<String, u32>, Vec<f64>),
+}
 
-    fn draw(n: usize, columns: usize, classes: usize) -> (Csr, Vec<u32>, Vec<f32>, Vec<u32>) {
-        let mut rng = Rng::new(3, "naive-bayes");
-        let mut rows = Csr::empty(columns);
-        let (mut labels, mut weights) = (vec![], vec![]);
-        for i in 0..n {
-            let y = if i % 17 == 0 { u32::MAX } else { rng.below(classes) as u32 };
-            let entries: Vec<(u32, f32)> = (0..columns as u32)
-                .filter(|c| rng.unit() < if c % classes as u32 == y { 0.4 } else { 0.1 })
-                .map(|c| (c, 0.5 + (c % 3) as f32))
-                .collect();
-            rows.push_row(entries);
-            labels.push(y);
-            weights.push(rng.unit() as f32);
-        }
-        (rows, labels, weights, (0..n as u32).map(|i| i * 7 % 5).collect())
+/// Scores to probabilities; equal shares where no class has a finite score.
+fn shares(scores: &mut [f64]) {
+    let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let known = top.is_finite();
+    scores.iter_mut().for_each(|s| *s = if known { (*s - top).exp() } else { 1.0 });
+    let sum: f64 = scores.iter().sum();
+    scores.iter_mut().for_each(|s| *s /= sum);
+}
+
+fn unfit(reason: String) -> Error {
+    Error::Unfit { entry: "naive-bayes".into(), reason }
+}
+
+impl Victim for NaiveBayes {
+    type Model = Model;
+
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label])
     }
-
-    /// The formula of the module, one row at a time on dense numbers.
-    fn naive(
-        rows: &Csr,
-        labels: &[u32],
-        weights: &[f32],
-        fold: &[u32],
-        classes: usize,
-        at: usize,
-    ) -> Vec<f64> {
-        let mut sums = vec![vec![1f64; rows.cols]; classes];
-        let mut prior = vec![1f64; classes];
-        for i in (0..rows.rows()).filter(|&i| fold[i] != fold[at] && (labels[i] as usize) < classes) {
-            let c = labels[i] as usize;
-            prior[c] += f64::from(weights[i]);
-            let (columns, values) = rows.row(i);
-            columns.iter().zip(values).for_each(|(&j, &v)| sums[c][j as usize] += f64::from(weights[i] * v));
-        }
-        let (columns, values) = rows.row(at);
-        let scores: Vec<f64> = (0..classes)
-            .map(|c| {
-                let total: f64 = sums[c].iter().sum();
-                let terms = columns
-                    .iter()
-                    .zip(values)
-                    .map(|(&j, &v)| f64::from(v) * (sums[c][j as usize] / total).ln());
-                prior[c].ln() + terms.sum::<f64>()
-            })
-            .collect();
-        let sum: f64 = scores.iter().map(|s| s.exp()).sum();
-        scores.iter().map(|s| s.exp() / sum).collect()
-    }
-
-    #[test]
-    fn agrees_with_the_formula() {
-        let (rows, labels, weights, fold) = draw(300, 24, 3);
-        let got = out_of_fold(&rows, &labels, Some(&weights), &fold, 3, 1.0);
-        for at in 0..300 {
-            let want = naive(&rows, &labels, &weights, &fold, 3, at);
-            for (g, w) in got[at * 3..].iter().zip(&want) {
-                assert!((f64::from(*g) - w).abs() < 1e-4, "row {at}: {g} instead of {w}");
+    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
+        let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
+        let classes = ctx.profile().classes.len();
+        let mut counts = vec![0f64; classes];
+        for label in &labels {
+            if let Some(n) = counts.get_mut(*label as usize) {
+                *n += 1.0;
             }
         }
-        let labelled = (0..300).filter(|&i| labels[i] != u32::MAX);
-        let right = labelled.clone().filter(|&i| got[i * 3 + labels[i] as usize] > 0.5).count();
-        assert!(right as f64 > 0.75 * labelled.count() as f64, "{right}");
-    }
-
-    #[test]
-    fn a_label_does_not_reach_its_own_row() {
-        let (rows, mut labels, _, fold) = draw(100, 24, 2);
-        let before = out_of_fold(&rows, &labels, None, &fold, 2, 1.0);
-        labels[8] = 1 - labels[8].min(1);
-        let after = out_of_fold(&rows, &labels, None, &fold, 2, 1.0);
-        assert_eq!(before[16..18], after[16..18]);
-        assert_ne!(before, after);
-    }
-
-    #[test]
-    fn odd_shapes_give_equal_shares() {
-        let (rows, labels, _, fold) = draw(20, 6, 2);
-        assert!(out_of_fold(&rows, &labels[..3], None, &fold, 2, 1.0).iter().all(|p| *p == 0.5));
-        assert!(out_of_fold(&rows, &labels, None, &fold, 2, 0.0).iter().all(|p| *p == 0.5));
-        assert!(out_of_fold(&Csr::empty(0), &[], None, &[], 2, 1.0).is_empty());
-        assert!(out_of_fold(&rows, &labels, None, &fold, 1, 1.0).iter().all(|p| *p == 1.0));
-    }
-
-    #[test]
-    fn same_bytes_on_any_number_of_threads() {
-        let (rows, labels, weights, fold) = draw(3000, 24, 3);
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| out_of_fold(&rows, &labels, Some(&weights), &fold, 3, 1.0))
+        let total: f64 = counts.iter().sum();
+        let prior = counts.iter().map(|n| (n / total.max(1.0)).ln()).collect();
+        let has = |role: Role| samples.batch.roles.contains(&role);
+        let parts = if has(Role::Embedding) || has(Role::Image) {
+            let encoder = Encoder::fit(samples, "naive-bayes")?;
+            let (data, dim) = encoder.encode(samples)?.dense();
+            let value = |row: usize, column: usize| f64::from(data[row * dim + column]);
+            Parts::Dense { encoder, numbers: Gaussian::fit(dim, &labels, classes, self.smoothing, value) }
+        } else {
+            self.sparse(samples, &labels, classes)?
         };
-        assert_eq!(run(1), run(3));
+        Ok(Model { prior, parts })
     }
+    fn predict(&self, model: &Model, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
+        let classes = model.prior.len();
+        let mut scores = model.prior.repeat(inputs.len());
+        match &model.parts {
+            Parts::Dense { encoder, numbers } => {
+                let (data, dim) = encoder.encode(inputs)?.dense();
+                each(&mut scores, classes, |row, scores| {
+                    numbers.add(data[row * dim..][..dim].iter().map(|v| f64::from(*v)), scores);
+                });
+            }
+            Parts::Sparse { ngrams, words, columns } => {
+                if !ngrams.is_empty() {
+                    let rows = counted(&texts(inputs), ngrams);
+                    each(&mut scores, classes, |row, scores| words.add(rows.row(row), scores));
+                }
+                for (name, column) in columns {
+                    let found = inputs.batch.columns(|r| r == Role::Feature).find(|(n, _)| n == name);
+                    let reason = || format!("the inputs have no column `{name}`, which it was trained on");
+                    column.add(found.ok_or_else(|| unfit(reason()))?.1, &mut scores, classes);
+                }
+            }
+        }
+        each(&mut scores, classes, |_, scores| shares(scores));
+        Ok(Matrix::new(scores.into_iter().map(|s| s as f32).collect::<Vec<_>>(), classes))
+    }
+}
+
+/// `work(row, scores of the row)` for all rows.
+fn each(scores: &mut [f64], classes: usize, work: impl Fn(usize, &mut [f64]) + Sync) {
+    scores.par_chunks_exact_mut(classes.max(1)).enumerate().for_each(|(row, scores)| work(row, scores));
+}
+
+impl NaiveBayes {
+    /// Words and columns.
+    fn sparse(&self, samples: &Picked, labels: &[u32], classes: usize) -> Result<Parts> {
+        let columns: Vec<(String, Column)> = samples
+            .batch
+            .columns(|r| r == Role::Feature)
+            .map(|(name, column)| (name.to_owned(), self.column(column, labels, classes)))
+            .collect();
+        let texts = if samples.batch.roles.iter().any(|r| r.is_text()) { texts(samples) } else { vec![] };
+        let ngrams: Vec<u64> = known(&texts).into_iter().map(|g| g.0).collect();
+        if ngrams.is_empty() && columns.is_empty() {
+            let reason = "the samples have no text, feature, picture or vector that it could learn from";
+            return Err(unfit(reason.into()));
+        }
+        let by_column = counted(&texts, &ngrams).transposed();
+        let words = multinomial::Model::fit(&by_column, labels, classes, self.alpha, |_| 1.0);
+        Ok(Parts::Sparse { ngrams, words, columns })
+    }
+
+    fn column(&self, column: &ArrayRef, labels: &[u32], classes: usize) -> Column {
+        if let Some(values) = numbers(column) {
+            return Column::Number(Gaussian::fit(1, labels, classes, self.smoothing, |row, _| values[row]));
+        }
+        let strings = Strings::new(column);
+        let words = (0..column.len()).filter_map(|i| strings.get(i));
+        let mut levels: BTreeMap<String, u32> = words.map(|s| (s.to_owned(), 0)).collect();
+        levels.values_mut().zip(0..).for_each(|(at, k)| *at = k);
+        let mut counts = vec![self.alpha; (levels.len() + 1) * classes];
+        for (i, &label) in labels.iter().enumerate().filter(|(_, l)| (**l as usize) < classes) {
+            if let Some(at) = strings.get(i).and_then(|s| levels.get(s)) {
+                counts[*at as usize * classes + label as usize] += 1.0;
+            }
+        }
+        let sum = |c: usize| counts.iter().skip(c).step_by(classes).sum::<f64>();
+        let sums: Vec<f64> = (0..classes).map(sum).collect();
+        counts.chunks_exact_mut(classes).for_each(|row| row.iter_mut().zip(&sums).for_each(|(n, s)| *n = (*n / s).ln()));
+        Column::Category(levels, counts)
+    }
+}
+
+impl Column {
+    /// Adds the log-likelihood of each row's value; missing ones say nothing.
+    fn add(&self, column: &ArrayRef, scores: &mut [f64], classes: usize) {
+        match self {
+            Self::Number(gaussian) => {
+                let values = numbers(column).unwrap_or_else(|| {
+                    let strings = Strings::new(column);
+                    let number = |i| strings.get(i).and_then(|s| s.trim().parse().ok());
+                    (0..column.len()).map(|i| number(i).unwrap_or(f64::NAN)).collect()
+                });
+                each(scores, classes, |row, scores| gaussian.add(values.get(row).copied().into_iter(), scores));
+            }
+            Self::Category(levels, shares) => {
+                let strings = Strings::new(column);
+                for (row, scores) in scores.chunks_exact_mut(classes.max(1)).enumerate() {
+                    let Some(word) = strings.get(row) else { continue };
+                    let at = levels.get(word).map_or(levels.len(), |at| *at as usize);
+                    scores.iter_mut().zip(&shares[at * classes..]).for_each(|(s, l)| *s += l);
+                }
+            }
+        }
+    }
+}
+
+/// How often each known n-gram occurs in each text.
+fn counted(texts: &[String], ngrams: &[u64]) -> Csr {
+    let rows: Vec<Vec<(u32, f32)>> = texts
+        .par_iter()
+        .map(|text| {
+            let known = |(h, n): (u64, f32)| Some((ngrams.binary_search(&h).ok()? as u32, n));
+            grams(text).into_iter().filter_map(known).collect()
+        })
+        .collect();
+    let mut out = Csr::empty(ngrams.len());
+    rows.into_iter().for_each(|row| out.push_row(row));
+    out
 }

@@ -56,21 +56,7 @@ const TILE: usize = 64;
 const WIDTH: usize = 2048;
 
 fn rows(encoder: &Encoder, samples: &Picked) -> Result<(Vec<f32>, usize)> {
-    Ok(match encoder.encode(samples)? {
-        crate::encode::Encoded::Sparse(csr) if csr.cols > WIDTH => {
-            let mut data = vec![0.0; csr.rows() * WIDTH];
-            for (i, out) in data.chunks_exact_mut(WIDTH).enumerate() {
-                let (at, values) = csr.row(i);
-                for (c, v) in at.iter().zip(values) {
-                    let h = foretaste_num::rng::mix(u64::from(*c));
-                    let sign = if h >> 63 == 0 { 1.0 } else { -1.0 };
-                    out[h as usize % WIDTH] += sign * v;
-                }
-            }
-            (data, WIDTH)
-        }
-        other => other.dense(),
-    })
+    Ok(encoder.encode(samples)?.folded(WIDTH).dense())
 }
 
 impl Victim for NearestNeighbours {

@@ -2,7 +2,7 @@
 
 use super::{Verdict, detector, reference};
 use crate::fixture::Fixture;
-use foretaste_core::Entry;
+use foretaste_core::{Entry, Kind};
 
 /// Data sets drawn, and rows of each.
 const DRAWS: u64 = 20;
@@ -25,7 +25,9 @@ pub fn false_alarms(entry: &Entry) -> Verdict {
                 *count += p.iter().filter(|p| **p <= level).count();
             }
         }
-        let smallest = outcome.leads.iter().filter_map(|l| l.p_value).fold(1.0, f64::min);
+        // words that decide the class are in these data by design, and a shortcut says just that
+        let alarming = outcome.leads.iter().filter(|l| l.kind != Kind::Shortcut);
+        let smallest = alarming.filter_map(|l| l.p_value).fold(1.0, f64::min);
         for (count, level) in alarms.iter_mut().zip(LEVELS) {
             *count += usize::from(smallest <= level);
         }

@@ -5,7 +5,10 @@ use super::external;
 use super::scenario::{AttackSpec, Scenario};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::simulate::{self, Chosen, Delivery, Poison, poison, prepare, take_rows};
+use crate::simulate::{self, Chosen, Delivery, Placement, Poison, poison, prepare, take_rows};
+use arrow_array::BooleanArray;
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Matrix, Row, Sealed};
 use foretaste_num::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,13 +70,16 @@ struct Split {
     ctx: Ctx,
 }
 
+/// A model of the clean data: seed, victim, rows withheld.
+type Trained = (u64, usize, Vec<u64>);
+
 /// Everything that units share.
 pub struct Bench<'a> {
     scenario: &'a Scenario,
     data: &'a Dataset,
     out: Option<PathBuf>,
     splits: Mutex<BTreeMap<u64, Arc<Split>>>,
-    clean: Mutex<BTreeMap<(u64, usize), Arc<Sealed>>>,
+    clean: Mutex<BTreeMap<Trained, Arc<Sealed>>>,
     notes: Mutex<BTreeSet<String>>,
 }
 
@@ -157,9 +163,13 @@ impl<'a> Bench<'a> {
         prepare(&mut train, &chosen, crate::memory::available() / 2, &split.ctx, &mut vec![])?;
         let made = poison(&train, &chosen, &Delivery::default(), &split.ctx)?;
         locked(&self.notes).extend(split.ctx.notes());
-        let (poisoned, bad) = poisoned(&train, &made)?;
-        let probe = probes(&split, &chosen[0], &made)?;
-        let case = Case { unit, spec, split: &split, poisoned: &poisoned, bad: &bad, probe: probe.as_ref() };
+        let withheld = chosen[0].attack.withheld(&made.plans[0])?;
+        let (poisoned, bad) = poisoned(&train, &made, &withheld)?;
+        let probe = probes(&split, &chosen[0], &made, &withheld)?;
+        let rest: Vec<u64> = (0..split.train.rows).filter(|row| !withheld.contains(row)).collect();
+        let clean = split.train.of_rows(&take_rows(&split.train, &rest)?)?;
+        let (withheld, probe) = (&withheld[..], probe.as_ref());
+        let case = Case { unit, spec, split: &split, poisoned: &poisoned, bad: &bad, withheld, probe };
         let mut rows = vec![];
         let mut baselines = BTreeMap::new();
         for defence in &self.scenario.defences {
@@ -170,7 +180,7 @@ impl<'a> Bench<'a> {
                 let base = match baselines.get(&victim) {
                     Some(known) => known,
                     None => {
-                        let base = self.ask(victim, &case, &split.train, "clean")?;
+                        let base = self.ask(victim, &case, &clean, "clean")?;
                         baselines.entry(victim).or_insert(base)
                     }
                 };
@@ -190,7 +200,8 @@ impl<'a> Bench<'a> {
             poison_rates: vec![],
             enter: None,
         };
-        let case = Case { unit, spec: &spec, split, poisoned: &split.train, bad: &none, probe: None };
+        let case =
+            Case { unit, spec: &spec, split, poisoned: &split.train, bad: &none, withheld: &[], probe: None };
         (0..self.victims())
             .map(|victim| {
                 let asked = self.ask(victim, &case, &split.train, "clean")?;
@@ -252,7 +263,7 @@ impl<'a> Bench<'a> {
         train: &Dataset,
         defence: &str,
     ) -> Result<Arc<Sealed>> {
-        let key = (case.unit.seed, victim);
+        let key = (case.unit.seed, victim, case.withheld.to_vec());
         let is_clean = defence == "clean";
         if is_clean && let Some(known) = locked(&self.clean).get(&key) {
             return Ok(Arc::clone(known));
@@ -279,17 +290,26 @@ fn top(row: &[f32]) -> u32 {
     best.0 as u32
 }
 
-/// The poisoned training data, and which of its rows are poison (without cover).
-fn poisoned(train: &Dataset, made: &Poison) -> Result<(Dataset, BTreeSet<u64>)> {
-    let (mut batches, mut bad, mut rows) = (vec![], BTreeSet::new(), 0u64);
+/// The poisoned training data without the rows withheld, and which of their rows are poison (without cover).
+fn poisoned(train: &Dataset, made: &Poison, withheld: &[u64]) -> Result<(Dataset, BTreeSet<u64>)> {
+    let (mut batches, mut bad, mut rows, mut own) = (vec![], BTreeSet::new(), 0u64, 0u64);
     for batch in made.batches(train)? {
         let (records, crafted) = batch?;
-        let poison = crafted.iter().filter(|(_, craft)| !made.crafts[**craft].cover);
-        bad.extend(poison.map(|(at, _)| rows + *at as u64));
-        rows += records.num_rows() as u64;
-        batches.push(records);
+        let mut keep = Vec::with_capacity(records.num_rows());
+        for at in 0..records.num_rows() {
+            let craft = crafted.get(&at).map(|k| &made.crafts[*k]);
+            let kept = craft.is_some() || !withheld.contains(&own);
+            if craft.is_some_and(|c| !c.cover) {
+                bad.insert(rows);
+            }
+            rows += u64::from(kept);
+            // added rows are no rows of the clean data
+            own += u64::from(!craft.is_some_and(|c| matches!(c.place, Placement::Before(_))));
+            keep.push(kept);
+        }
+        batches.push(filter_record_batch(&records, &BooleanArray::from(keep))?);
     }
-    let joined = arrow_select::concat::concat_batches(&train.schema, &batches)?;
+    let joined = concat_batches(&train.schema, &batches)?;
     Ok((train.of_rows(&joined)?, bad))
 }
 
@@ -299,12 +319,14 @@ struct Probes {
     wanted: Vec<u32>,
 }
 
-fn probes(split: &Split, chosen: &Chosen, made: &Poison) -> Result<Option<Probes>> {
+fn probes(split: &Split, chosen: &Chosen, made: &Poison, withheld: &[u64]) -> Result<Option<Probes>> {
     let all: Vec<u64> = (0..split.test.rows).collect();
-    let held_out = simulate::pick(&split.test, &all)?;
+    let (held, more) = (take_rows(&split.test, &all)?, take_rows(&split.train, withheld)?);
+    let test = split.test.of_rows(&concat_batches(&split.test.schema, &[held, more])?)?;
+    let held_out = simulate::pick(&test, &(0..test.rows).collect::<Vec<_>>())?;
     let Some(probe) = chosen.attack.probe(&made.plans[0], &held_out, &split.ctx)? else { return Ok(None) };
-    let (records, _) = simulate::edited_rows(&split.test, &held_out, &probe.inputs)?;
-    Ok(Some(Probes { inputs: split.test.of_rows(&records)?, wanted: probe.wanted }))
+    let (records, _) = simulate::edited_rows(&test, &held_out, &probe.inputs)?;
+    Ok(Some(Probes { inputs: test.of_rows(&records)?, wanted: probe.wanted }))
 }
 
 /// What one unit measures again and again.
@@ -314,6 +336,8 @@ struct Case<'a> {
     split: &'a Split,
     poisoned: &'a Dataset,
     bad: &'a BTreeSet<u64>,
+    /// Rows of the training part that nobody trains on.
+    withheld: &'a [u64],
     probe: Option<&'a Probes>,
 }
 
