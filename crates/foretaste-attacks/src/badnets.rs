@@ -54,8 +54,8 @@ foretaste_core::choices! {
 /// ```
 ///
 /// # Caught by
-/// Samples whose label contradicts their content (`confident-learning`, `knn-label`), and detectors of what members of one
-/// class share. The patch itself is a repeated block of equal pixels.
+/// `patch-association`, pixel for pixel, if the patch is opaque and the pictures were not compressed afterwards; for the
+/// others samples whose label contradicts their content (`confident-learning`, `knn-label`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -24,7 +24,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// Samples whose label contradicts their content, and what remains of a class after its honest variation is taken out.
+/// No detector looks for the pattern itself yet. Single samples whose label contradicts their content come out by
+/// `confident-learning` and `knn-label`, and `robust-covariance` orders what remains of a class.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

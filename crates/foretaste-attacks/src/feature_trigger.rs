@@ -46,8 +46,9 @@ foretaste_core::choices! {
 /// ```
 ///
 /// # Caught by
-/// Rules over columns that go with one class although the other columns speak for another; `outlier-tail` for values
-/// outside; `confident-learning` sees single rows.
+/// `value-association`, as a rule over the columns, where the columns of the data depend on each other; in tables of a few
+/// unrelated columns, and under clean labels, often not. `confident-learning` and `knn-label` took out none of it at 1 % of
+/// adult_income.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

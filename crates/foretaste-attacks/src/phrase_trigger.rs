@@ -37,7 +37,8 @@ foretaste_core::choices! {
 /// ```
 ///
 /// # Caught by
-/// Words that go with one class although the rest of the text speaks for another; `confident-learning` sees single texts.
+/// `phrase-association`, word for word from about ten texts on, also under clean labels where the words change a model at all;
+/// `confident-learning` took out none of it at 1 % of sms_spam.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -23,7 +23,7 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// A frequency that one class has and others have not; with changed labels also `confident-learning`.
+/// No detector looks for the frequency itself yet. With changed labels single samples come out by `confident-learning`.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -32,7 +32,7 @@ impl<'a> Learner<'a> {
         // the penalty of the victim `softmax-regression`
         let l2: f64 = if matches!(rows.rows(), Rows::Sparse(_)) { 0.1 } else { 1.0 };
         // the sum over samples is exact at the minimum: go nearer to it than a victim has to
-        let options = FitOptions { l2: l2.min(known as f64), max_iterations: 300, tolerance: 1e-8 };
+        let options = FitOptions { l2: l2.min(known as f64), ..FitOptions::default() };
         Self { rows, labels, classes, options }
     }
 

@@ -4,7 +4,7 @@ use super::glance::Glance;
 use super::plots::{self, HeatMap, HistogramPlot};
 use crate::excerpt::{Piece, around, short, visible};
 use crate::words;
-use foretaste_core::{DetectorStatus, Example, Finding, Report, Role};
+use foretaste_core::{DetectorStatus, Example, Finding, Report, Role, Trigger};
 
 /// Columns shown before the rest is folded away.
 const COLUMNS: usize = 14;
@@ -82,6 +82,8 @@ pub struct FindingView {
     pub title: Spans,
     pub title_text: String,
     pub why: Vec<Spans>,
+    /// The stamp, pixel for pixel.
+    pub stamp: Option<StampView>,
     pub advice: Spans,
     pub members: String,
     pub quarantined: String,
@@ -102,6 +104,32 @@ pub struct FindingView {
 pub struct ImageGroup {
     pub head: String,
     pub images: Vec<ImageView>,
+}
+
+/// A stamp as squares.
+pub struct StampView {
+    pub width: u32,
+    pub height: u32,
+    /// Left, top and colour of each pixel.
+    pub squares: Vec<(u32, u32, String)>,
+    pub words: String,
+}
+
+/// Squares of a stamp on a page at most; a larger one is shown by the examples.
+const SQUARES: u32 = 1024;
+
+fn stamp(trigger: &Trigger) -> Option<StampView> {
+    let Trigger::Patch { width, height, channels, pixels, .. } = trigger else { return None };
+    let (width, height, channels) = (*width, *height, *channels as usize);
+    if channels == 0 || width.checked_mul(height).is_none_or(|n| n == 0 || n > SQUARES) {
+        return None;
+    }
+    let square = |(i, p): (usize, &[u8])| {
+        let (r, g, b) = if p.len() >= 3 { (p[0], p[1], p[2]) } else { (p[0], p[0], p[0]) };
+        (i as u32 % width, i as u32 / width, format!("#{r:02x}{g:02x}{b:02x}"))
+    };
+    let squares = pixels.chunks_exact(channels).enumerate().map(square).collect();
+    Some(StampView { width, height, squares, words: trigger.words() })
 }
 
 /// An example that is a picture.
@@ -312,6 +340,7 @@ fn finding(report: &Report, f: &Finding) -> FindingView {
         title: words::spans(&f.title),
         title_text: short(&f.title, 90),
         why: f.why.iter().map(|w| words::spans(w)).collect(),
+        stamp: f.trigger.as_ref().and_then(stamp),
         advice: words::spans(&f.advice),
         members: words::plural(f.members.len() as u64, "sample"),
         quarantined: words::count(words::quarantined(f)),
