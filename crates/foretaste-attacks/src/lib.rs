@@ -31,7 +31,6 @@ foretaste_core::catalogue! {
     pub mod label_flip;
     pub mod low_frequency;
     pub mod mass_duplication;
-    pub mod min_max;
     pub mod pair_flip;
     pub mod phrase_trigger;
     pub mod sinusoidal;

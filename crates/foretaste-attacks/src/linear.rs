@@ -138,17 +138,6 @@ impl Linear {
         out
     }
 
-    /// Gradient of the loss of one row with respect to the row.
-    pub fn uphill(&self, theta: &[f64], row: &[f64], label: u32) -> Vec<f64> {
-        let mut r = vec![0.0; self.classes];
-        self.residual(theta, row, label, &mut r);
-        let mut out = vec![0.0; self.dim];
-        for (w, r) in theta.chunks_exact(self.dim + 1).zip(&r) {
-            out.iter_mut().zip(w).for_each(|(o, w)| *o += r * w);
-        }
-        out
-    }
-
     /// Loss of one row; `p` becomes the probabilities less one at the label.
     fn residual(&self, theta: &[f64], row: &[f64], label: u32, p: &mut [f64]) -> f64 {
         self.logits(theta, row, p);

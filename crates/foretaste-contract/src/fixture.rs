@@ -131,7 +131,8 @@ impl Fixture {
             sample.plant = Plant::Outlier;
         }
         let triggers = [Plant::Phrase, Plant::Values, Plant::Stamp];
-        let carriers: Vec<usize> = next.filter(|row| samples[*row].label != TARGET).take(3 * CARRIERS).collect();
+        let carriers: Vec<usize> =
+            next.filter(|row| samples[*row].label != TARGET).take(3 * CARRIERS).collect();
         for (rows, plant) in carriers.chunks(CARRIERS).zip(triggers) {
             rows.iter().for_each(|row| carry(&mut samples[*row], plant, &mut rng));
         }
@@ -280,9 +281,15 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
     let total: f64 = weights.iter().sum();
     let probs: Vec<f32> = weights.iter().map(|w| (w / total) as f32).collect();
     let label = draw(rng, &probs);
-    let words = (0..12 + rng.below(10))
-        .map(|_| if rng.unit() < 0.3 { word(rng, label as usize * 40, 40) } else { word(rng, 120, 600) });
-    let words: Vec<String> = words.collect();
+    // words have followers, as in any language
+    let mut words: Vec<String> = vec![];
+    for _ in 0..6 + rng.below(5) {
+        let (from, many) = if rng.unit() < 0.3 { (label as usize * 40, 40) } else { (120, 600) };
+        let first = rng.below(many);
+        words.push(spell(from + first));
+        let follower = if rng.unit() < 0.8 { (first * 7 + 3) % many } else { rng.below(many) };
+        words.push(spell(from + follower));
+    }
     let bright = |p: usize| if p % SIDE * CLASSES / SIDE == label as usize { 60.0 } else { 0.0 };
     let light = |p: usize, noise: f64| (90.0 + bright(p) + 20.0 * noise).clamp(0.0, 255.0) as u8;
     let pixels = (0..SIDE * SIDE).map(|p| light(p, rng.normal())).collect();
@@ -333,9 +340,8 @@ fn draw(rng: &mut Rng, probs: &[f32]) -> u32 {
     probs.len() as u32 - 1
 }
 
-/// A pronounceable word out of `many`, the first of them `from`.
-fn word(rng: &mut Rng, from: usize, many: usize) -> String {
-    let mut number = from + rng.below(many);
+/// A pronounceable word for a number.
+fn spell(mut number: usize) -> String {
     let mut out = String::new();
     for _ in 0..3 {
         out.push(char::from(b"bdfgklmnprstvz"[number % 14]));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that can be put into a sample and calls for a class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "form", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// Words that stand side by side, lower-cased, parted by blanks.
     Phrase {

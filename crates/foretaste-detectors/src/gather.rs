@@ -139,6 +139,14 @@ impl PerRow {
     }
 }
 
+/// Positions in an order that does not depend on where rows stand: by `key`, rows of equal keys as they come.
+/// Folds are drawn by position, so that a detector which trains a model puts its rows into such an order first.
+pub fn by_content<K: Ord>(rows: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.sort_by_cached_key(|&i| key(i));
+    order
+}
+
 /// What a detector of planted content keeps: a number for each row, and what rows share.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Planted {

@@ -1,11 +1,12 @@
 //! Stamps on pictures that go with a class.
 
-use crate::gather::{PerRow, Planted, add_run, row_at};
+use crate::gather::{PerRow, Planted, add_run, by_content, row_at};
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, Trigger,
 };
 use foretaste_macros::Catalogue;
 use foretaste_num::patches::{Patch, PatchOptions, Patches, Pictures, patches};
+use foretaste_num::rng::mix;
 use foretaste_num::softmax::FoldOptions;
 use serde::{Deserialize, Serialize};
 
@@ -108,22 +109,32 @@ impl Detect for PatchAssociation {
             labels.extend(p.labels);
             pixels.extend(p.pixels);
         }
+        let size = width * height * channels;
+        if pixels.len() != size * labels.len() {
+            pixels.clear();
+        }
+        let view = |i: usize| pixels.get(i * size..(i + 1) * size).unwrap_or_default();
+        let order = by_content(labels.len(), |i| (content(view(i)), labels[i]));
+        let sorted: Vec<u8> = order.iter().flat_map(|i| view(*i)).copied().collect();
+        let given: Vec<u32> = order.iter().map(|i| labels[*i]).collect();
         let options = PatchOptions {
             least_rows: self.least_rows,
             contrast: self.contrast.min(255) as u8,
             folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
             ..PatchOptions::default()
         };
-        let all = Pictures { pixels: &pixels, width, height, channels };
-        let found = patches(&all, &labels, ctx.profile().classes.len(), &options);
+        let all = Pictures { pixels: &sorted, width, height, channels };
+        let found = patches(&all, &given, ctx.profile().classes.len(), &options);
         let mut score = vec![0f32; labels.len()];
         let mut leads = vec![];
         for (patch, surprise, p) in believed(&found) {
-            let own: Vec<u32> = patch.rows.iter().copied().filter(|r| labels[*r as usize] == patch.class).collect();
+            let mut own: Vec<usize> = patch.rows.iter().map(|r| order[*r as usize]).collect();
+            own.retain(|r| labels[*r] == patch.class);
+            own.sort_unstable();
             let weight = -p.max(1e-300).log10() as f32;
-            own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+            own.iter().for_each(|r| score[*r] = score[*r].max(weight));
             let mut lead = lead(patch, (surprise, p), found.tested, channels, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
             leads.push(lead);
         }
         let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
@@ -137,6 +148,11 @@ impl Detect for PatchAssociation {
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
     }
+}
+
+/// A number that stands for the content of a picture.
+fn content(pixels: &[u8]) -> u64 {
+    pixels.iter().fold(0, |h, p| mix(h ^ u64::from(*p)))
 }
 
 /// Stamps with their corrected p-value of surprise, and that of surprise or purity, the most believed first.

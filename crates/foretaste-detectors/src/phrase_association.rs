@@ -1,6 +1,6 @@
 //! Phrases that were dropped into texts and go with a class.
 
-use crate::gather::{PerRow, Planted, add_run, row_at};
+use crate::gather::{PerRow, Planted, add_run, by_content, row_at};
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Mark, Needs, Result, Role, Step, Strings, Suspicion, Trigger,
 };
@@ -121,24 +121,28 @@ impl Detect for PhraseAssociation {
             labels.extend_from_slice(&p.labels);
             texts.extend((0..p.labels.len()).map(|i| p.text(i)));
         }
+        let order = by_content(texts.len(), |i| (texts[i].clone(), labels[i]));
+        let sorted: Vec<&str> = order.iter().map(|i| texts[*i].as_str()).collect();
+        let given: Vec<u32> = order.iter().map(|i| labels[*i]).collect();
         let options = PhraseOptions {
             least_rows: self.least_rows,
             most_words: self.most_words,
             folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
             ..PhraseOptions::default()
         };
-        let found = phrases(&texts, &labels, ctx.profile().classes.len(), &options);
+        let found = phrases(&sorted, &given, ctx.profile().classes.len(), &options);
         let mut score = vec![0f32; labels.len()];
         let mut leads = vec![];
         for (phrase, p) in believed(&found) {
-            let own: Vec<u32> =
-                phrase.rows.iter().copied().filter(|r| labels[*r as usize] == phrase.class).collect();
+            let mut own: Vec<usize> = phrase.rows.iter().map(|r| order[*r as usize]).collect();
+            own.retain(|r| labels[*r] == phrase.class);
+            own.sort_unstable();
             if p.planted < 1.0 {
                 let weight = -p.planted.max(1e-300).log10() as f32;
-                own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+                own.iter().for_each(|r| score[*r] = score[*r].max(weight));
             }
             let mut lead = lead(phrase, &p, found.tested, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
             lead.marks = state.marks(&lead.members, &phrase.words);
             leads.push(lead);
         }

@@ -1,7 +1,7 @@
 //! Values of columns that were written into rows and go with a class.
 
 use crate::columns::{Coded, Columns};
-use crate::gather::{PerRow, Planted, row_at};
+use crate::gather::{PerRow, Planted, by_content, row_at};
 use foretaste_core::{
     Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger,
 };
@@ -93,24 +93,31 @@ impl Detect for ValueAssociation {
 
     fn fit(&self, state: Columns, ctx: &Ctx) -> Result<Step<Columns, Planted>> {
         let (runs, labels, coded) = state.code(self.least_rows as usize);
-        let columns: Vec<_> = coded.iter().map(|c| c.column.clone()).collect();
+        let order = by_content(labels.len(), |i| {
+            let cells: Vec<(u32, u32)> = coded.iter().map(|c| (c.column.bin[i], c.column.item[i])).collect();
+            (cells, labels[i])
+        });
+        let columns: Vec<_> = coded.iter().map(|c| c.column.gather(&order)).collect();
+        let given: Vec<u32> = order.iter().map(|i| labels[*i]).collect();
         let options = RuleOptions {
             least_rows: self.least_rows,
             most_columns: self.most_columns,
             folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
             ..RuleOptions::default()
         };
-        let found = rules(&columns, &labels, ctx.profile().classes.len(), &options);
+        let found = rules(&columns, &given, ctx.profile().classes.len(), &options);
         let mut score = vec![0f32; labels.len()];
         let mut leads = vec![];
         for (rule, p) in believed(&found) {
-            let own: Vec<u32> = rule.rows.iter().copied().filter(|r| labels[*r as usize] == rule.class).collect();
+            let mut own: Vec<usize> = rule.rows.iter().map(|r| order[*r as usize]).collect();
+            own.retain(|r| labels[*r] == rule.class);
+            own.sort_unstable();
             if p.planted < 1.0 {
                 let weight = -p.planted.max(1e-300).log10() as f32;
-                own.iter().for_each(|r| score[*r as usize] = score[*r as usize].max(weight));
+                own.iter().for_each(|r| score[*r] = score[*r].max(weight));
             }
             let mut lead = lead(rule, &p, found.tested, &coded, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, u64::from(*r))).collect();
+            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
             let mark = |row: &u64, c: &(u32, u32)| Mark {
                 row: *row,
                 column: coded[c.0 as usize].name.clone(),

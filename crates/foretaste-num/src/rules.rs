@@ -28,6 +28,15 @@ pub struct CodedColumn {
     pub items: usize,
 }
 
+impl CodedColumn {
+    /// The rows named, in that order.
+    #[must_use]
+    pub fn gather(&self, rows: &[usize]) -> Self {
+        let pick = |from: &[u32]| rows.iter().map(|i| from[*i]).collect();
+        Self { bin: pick(&self.bin), item: pick(&self.item), ..*self }
+    }
+}
+
 /// How to look for rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleOptions {
