@@ -157,6 +157,9 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
     Search { columns, labels, classes, options, model: &model, shares, singles }.run()
 }
 
+/// Conditions of a rule and the rows that meet them.
+type Taken = (Vec<(u32, u32)>, Vec<u32>);
+
 #[derive(Clone)]
 struct Look {
     conditions: Vec<(u32, u32)>,
@@ -186,7 +189,7 @@ impl Search<'_> {
         for class in 0..self.classes as u32 {
             let mut own: Vec<&Look> = looks.iter().filter(|l| l.class == class).collect();
             own.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
-            let mut taken: Vec<(Vec<(u32, u32)>, Vec<u32>)> = vec![];
+            let mut taken: Vec<Taken> = vec![];
             for look in own.into_iter().take(25 * self.options.most) {
                 if taken.len() >= self.options.most {
                     break;
@@ -322,7 +325,7 @@ impl Search<'_> {
         (0..self.labels.len()).filter(meets).map(|i| i as u32).collect()
     }
 
-    fn is_taken(&self, rows: &[u32], class: u32, taken: &[(Vec<(u32, u32)>, Vec<u32>)]) -> bool {
+    fn is_taken(&self, rows: &[u32], class: u32, taken: &[Taken]) -> bool {
         let own: Vec<u32> = rows.iter().copied().filter(|r| self.labels[*r as usize] == class).collect();
         taken.iter().any(|(_, other)| {
             let common = own.iter().filter(|r| other.binary_search(r).is_ok()).count();
