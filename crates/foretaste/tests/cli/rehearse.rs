@@ -192,3 +192,20 @@ fn a_sticker_is_measured_on_real_signs() {
     let columns = &m["changes"][0]["columns"];
     assert_eq!(columns.as_array().map(Vec::len), Some(2), "picture and label: {columns}");
 }
+
+#[test]
+fn a_planted_phrase_is_named_set_aside_and_gone() {
+    let room = Room::new();
+    let clean = examples().join("sms_spam.csv").display().to_string();
+    let simulate = ["simulate", &clean, "--attack", "phrase-trigger", "--target-class", "spam"];
+    let more = ["--poison-rate", "0.01", "--seed", "11", "--out", "bad.csv"];
+    room.run(&[&simulate[..], &more[..]].concat()).expect(0, &["49 poisoned samples"]);
+    room.run(&["scan", "bad.csv", "--report", "out"])
+        .expect(1, &["phrase \"around the corner\" calls for `spam`"]);
+    room.run(&["score", "--manifest", "bad.manifest.json", "--findings", "out/report.json"])
+        .expect(0, &["100.0 % of the poison"]);
+    let clean = ["clean", "bad.csv", "--findings", "out/report.json", "--kept", "k.csv"];
+    room.run(&[&clean[..], &["--quarantined", "q.csv"]].concat()).expect(0, &[]);
+    room.run(&["scan", "k.csv", "--report", "after"]);
+    assert!(!room.read("after/report.json").contains("\"backdoor\""), "the phrase is gone");
+}
