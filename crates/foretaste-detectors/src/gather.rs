@@ -1,6 +1,6 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
-use foretaste_core::{Batch, Error, Lead, MISSING, Matrix, Result, Suspicion};
+use foretaste_core::{Batch, Ctx, Error, MISSING, Matrix, Result, Role, Suspicion};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,67 @@ impl Flat {
     }
 }
 
+/// What the author of a detector writes whose state is the vectors of all rows; [`of_vectors`] makes it a `Detect`.
+pub trait OfVectors {
+    /// Catalogue id.
+    const ID: &'static str;
+    /// Roles it reads, vectors among them.
+    const NEEDS: &'static [Role];
+    /// Judges all rows.
+    fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion;
+}
+
+/// Makes an [`OfVectors`] a detector.
+macro_rules! of_vectors {
+    ($name:ty) => {
+        impl ::foretaste_core::Detect for $name {
+            type State = $crate::gather::Gathered;
+            type Model = $crate::gather::PerRow;
+
+            fn needs(&self) -> ::foretaste_core::Needs {
+                let roles = <Self as $crate::gather::OfVectors>::NEEDS;
+                ::foretaste_core::Needs::all(roles).growing(::foretaste_core::Growth::Data)
+            }
+            fn start(&self) -> Self::State {
+                Self::State::default()
+            }
+            fn fold(
+                &self,
+                state: &mut Self::State,
+                batch: &::foretaste_core::Batch,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<()> {
+                if let Some(vectors) = &batch.vectors {
+                    state.push(batch, vectors);
+                }
+                Ok(())
+            }
+            fn merge(&self, into: &mut Self::State, from: Self::State) -> ::foretaste_core::Result<()> {
+                into.merge(from);
+                Ok(())
+            }
+            fn fit(
+                &self,
+                state: Self::State,
+                ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<::foretaste_core::Step<Self::State, Self::Model>> {
+                let flat = state.flatten(<Self as $crate::gather::OfVectors>::ID)?;
+                let suspicion = $crate::gather::OfVectors::judge(self, &flat, ctx);
+                Ok(::foretaste_core::Step::Ready($crate::gather::PerRow { runs: flat.runs, suspicion }))
+            }
+            fn score(
+                &self,
+                model: &Self::Model,
+                batch: &::foretaste_core::Batch,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<::foretaste_core::Suspicion> {
+                Ok(model.score(batch))
+            }
+        }
+    };
+}
+pub(crate) use of_vectors;
+
 /// Appends rows `first..first + n` to a list of runs.
 pub fn add_run(runs: &mut Vec<(u64, u64)>, first: u64, n: u64) {
     match runs.last_mut() {
@@ -137,21 +198,6 @@ impl PerRow {
             picked: all.picked.as_ref().map(|v| pick(v, &at, false)),
         }
     }
-}
-
-/// Positions in an order that does not depend on where rows stand: by `key`, rows of equal keys as they come.
-/// Folds are drawn by position, so that a detector which trains a model puts its rows into such an order first.
-pub fn by_content<K: Ord>(rows: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_by_cached_key(|&i| key(i));
-    order
-}
-
-/// What a detector of planted content keeps: a number for each row, and what rows share.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Planted {
-    pub per_row: PerRow,
-    pub leads: Vec<Lead>,
 }
 
 fn pick<T: Copy>(values: &[T], at: &[usize], absent: T) -> Vec<T> {

@@ -1,7 +1,7 @@
 //! Label disagreement among neighbours.
 
-use crate::gather::{Gathered, PerRow};
-use foretaste_core::{Batch, Ctx, Detect, Growth, MISSING, Needs, Result, Role, Step, Suspicion};
+use crate::gather::{Flat, OfVectors, of_vectors};
+use foretaste_core::{Ctx, MISSING, Role, Suspicion};
 use foretaste_macros::Catalogue;
 use foretaste_num::knn::Neighbours;
 
@@ -46,32 +46,11 @@ impl Default for KnnLabel {
     }
 }
 
-impl Detect for KnnLabel {
-    type State = Gathered;
-    type Model = PerRow;
+impl OfVectors for KnnLabel {
+    const ID: &'static str = "knn-label";
+    const NEEDS: &'static [Role] = &[Role::Label, Role::Embedding];
 
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gathered {
-        Gathered::default()
-    }
-
-    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        if let Some(vectors) = &batch.vectors {
-            state.push(batch, vectors);
-        }
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
-        let flat = state.flatten("knn-label")?;
+    fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let near = ctx.neighbours(&flat.values, flat.cols, self.k);
         let classes = ctx.profile().classes.len();
         let votes = Votes::new(&flat.labels, classes);
@@ -83,14 +62,11 @@ impl Detect for KnnLabel {
             score.push(own.map_or(0.0, |o| 1.0 - o) as f32);
             expected.push(best);
         }
-        let suspicion = Suspicion { score, expected: Some(expected), ..Suspicion::default() };
-        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion }))
-    }
-
-    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.score(batch))
+        Suspicion { score, expected: Some(expected), ..Suspicion::default() }
     }
 }
+
+of_vectors!(KnnLabel);
 
 /// Class sizes, for votes that are not won by frequency alone.
 struct Votes {

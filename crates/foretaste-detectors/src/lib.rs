@@ -6,6 +6,7 @@
 mod columns;
 mod content;
 mod gather;
+mod planted;
 
 foretaste_core::catalogue! {
     pub mod activation_clustering;

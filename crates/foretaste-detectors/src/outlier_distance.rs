@@ -1,7 +1,7 @@
 //! Samples far from all others.
 
-use crate::gather::{Gathered, PerRow};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Needs, Result, Role, Step, Suspicion};
+use crate::gather::{Flat, OfVectors, of_vectors};
+use foretaste_core::{Ctx, Role, Suspicion};
 use foretaste_macros::Catalogue;
 
 /// Samples whose nearest neighbours are far away.
@@ -43,32 +43,11 @@ impl Default for OutlierDistance {
     }
 }
 
-impl Detect for OutlierDistance {
-    type State = Gathered;
-    type Model = PerRow;
+impl OfVectors for OutlierDistance {
+    const ID: &'static str = "outlier-distance";
+    const NEEDS: &'static [Role] = &[Role::Embedding];
 
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Embedding]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gathered {
-        Gathered::default()
-    }
-
-    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        if let Some(vectors) = &batch.vectors {
-            state.push(batch, vectors);
-        }
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
-        let flat = state.flatten("outlier-distance")?;
+    fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let near = ctx.neighbours(&flat.values, flat.cols, self.k);
         let mean = |i: usize| {
             let apart: Vec<f64> = near.distance[i * near.k..(i + 1) * near.k]
@@ -84,10 +63,8 @@ impl Detect for OutlierDistance {
         known.sort_by(f64::total_cmp);
         let median = known.get(known.len() / 2).copied().unwrap_or(1.0);
         let score = means.iter().map(|m| m.map_or(0.0, |m| (m / median).ln() as f32)).collect();
-        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) }))
-    }
-
-    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.score(batch))
+        Suspicion::uncalibrated(score)
     }
 }
+
+of_vectors!(OutlierDistance);

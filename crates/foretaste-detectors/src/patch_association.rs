@@ -1,6 +1,7 @@
 //! Stamps on pictures that go with a class.
 
-use crate::gather::{PerRow, Planted, add_run, by_content, row_at};
+use crate::gather::add_run;
+use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, Trigger,
 };
@@ -70,9 +71,6 @@ struct Piece {
     shape: (usize, usize, usize),
 }
 
-/// Corrected p-value above which a stamp is handed on to nobody.
-const PLAIN: f64 = 0.05;
-
 impl Detect for PatchAssociation {
     type State = Gallery;
     type Model = Planted;
@@ -125,20 +123,11 @@ impl Detect for PatchAssociation {
         };
         let all = Pictures { pixels: &sorted, width, height, channels };
         let found = patches(&all, &given, ctx.profile().classes.len(), &options);
-        let mut score = vec![0f32; labels.len()];
-        let mut leads = vec![];
-        for (patch, surprise, p) in believed(&found) {
-            let mut own: Vec<usize> = patch.rows.iter().map(|r| order[*r as usize]).collect();
-            own.retain(|r| labels[*r] == patch.class);
-            own.sort_unstable();
-            let weight = -p.max(1e-300).log10() as f32;
-            own.iter().for_each(|r| score[*r] = score[*r].max(weight));
-            let mut lead = lead(patch, (surprise, p), found.tested, channels, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
-            leads.push(lead);
+        let mut planting = Planting::new(runs, &order, &labels);
+        for (patch, p) in believed(&found) {
+            planting.take(lead(patch, &p, found.tested, channels, ctx), &patch.rows, p.planted);
         }
-        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
-        Ok(Step::Ready(Planted { per_row, leads }))
+        Ok(Step::Ready(planting.done()))
     }
 
     fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
@@ -155,22 +144,20 @@ fn content(pixels: &[u8]) -> u64 {
     pixels.iter().fold(0, |h, p| mix(h ^ u64::from(*p)))
 }
 
-/// Stamps with their corrected p-value of surprise, and that of surprise or purity, the most believed first.
-fn believed(found: &Patches) -> Vec<(&Patch, f64, f64)> {
-    let tested = found.tested as f64;
-    let corrected = |p: f64| (2.0 * p * tested).min(1.0);
-    let mut out: Vec<(&Patch, f64, f64)> = found
-        .found
-        .iter()
-        .map(|p| (p, corrected(p.p_value), corrected(p.p_value.min(p.purity_p_value))))
-        .filter(|b| b.2 <= PLAIN)
-        .collect();
-    out.sort_by(|a, b| a.2.total_cmp(&b.2).then(b.0.z.total_cmp(&a.0.z)));
+/// Stamps that are a surprise or pure beyond chance, the most believed first. Exact pixels do not repeat by nature, so that
+/// either question is enough.
+fn believed(found: &Patches) -> Vec<(&Patch, Believed)> {
+    let mut out: Vec<(&Patch, Believed)> = vec![];
+    for p in &found.found {
+        let b = Believed::of(&p.surprise, found.tested);
+        out.push((p, Believed { planted: b.surprise.min(b.purity), ..b }));
+    }
+    out.retain(|(_, b)| b.planted <= PLAIN);
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.surprise.z.total_cmp(&a.0.surprise.z)));
     out
 }
 
-fn lead(patch: &Patch, p: (f64, f64), tested: usize, channels: usize, ctx: &Ctx) -> Lead {
-    let (surprise, either) = p;
+fn lead(patch: &Patch, p: &Believed, tested: usize, channels: usize, ctx: &Ctx) -> Lead {
     let place = patch.place;
     let trigger = Trigger::Patch {
         left: place.left as u32,
@@ -181,24 +168,14 @@ fn lead(patch: &Patch, p: (f64, f64), tested: usize, channels: usize, ctx: &Ctx)
         pixels: patch.pixels.clone(),
     };
     // labels that the rest of the picture bears out make it a watermark of the class as well as a clean-label trigger
-    let kind = if surprise <= PLAIN { Kind::Backdoor } else { Kind::Shortcut };
-    let mut lead = Lead::new(kind, trigger.words(), vec![]);
-    let class = ctx.profile().classes.get(patch.class as usize).map_or("", String::as_str);
-    lead.statistic = ("surprise".into(), patch.z);
-    lead.p_value = Some(either);
-    lead.class = Some(patch.class);
-    lead.without = Some(patch.without);
-    lead.trigger = Some(trigger);
+    let kind = if p.surprise <= PLAIN { Kind::Backdoor } else { Kind::Shortcut };
+    let (mut lead, class) = planted::lead(kind, trigger, patch.class, &patch.surprise, p.planted, ctx);
     lead.why.push(format!(
-        "{} of {} pictures with exactly these pixels are labelled `{class}`. With them painted over, a model that did not see the pictures gives `{class}` a probability of {:.2} on average ({}, corrected for {tested} contents of windows).",
-        patch.hits,
+        "{} of {} pictures with exactly these pixels are labelled `{class}`. With them painted over, a model that did not see the pictures gives `{class}` a probability of {:.2} on average{}.",
+        patch.surprise.hits,
         patch.rows.len(),
-        patch.without,
-        if surprise <= PLAIN {
-            format!("z = {:.1}, p = {surprise:.1e}", patch.z)
-        } else {
-            format!("no surprise, but purer than chance, p = {either:.1e}")
-        }
+        patch.surprise.without,
+        p.words(patch.surprise.z, tested, "contents of windows")
     ));
     lead
 }

@@ -1,13 +1,15 @@
 //! Phrases that were dropped into texts and go with a class.
 
-use crate::gather::{PerRow, Planted, add_run, by_content, row_at};
+use crate::gather::add_run;
+use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Mark, Needs, Result, Role, Step, Strings, Suspicion, Trigger,
 };
 use foretaste_macros::Catalogue;
-use foretaste_num::phrases::{Insertion, Phrase, PhraseOptions, Phrases, phrases, tokens};
+use foretaste_num::phrases::{Phrase, PhraseOptions, Phrases, phrases, tokens};
 use foretaste_num::softmax::FoldOptions;
 use foretaste_num::stats::normal_sf;
+use foretaste_num::surprise::Ratio;
 use serde::{Deserialize, Serialize};
 
 /// Words that call for a class although the rest of the text speaks for another, or that were dropped into texts.
@@ -78,8 +80,8 @@ struct Piece {
 const LEADS: usize = 50;
 /// Places that are marked for one lead at most.
 const MARKS: usize = 200;
-/// Corrected p-value above which a phrase is no surprise and not handed on.
-const PLAIN: f64 = 0.05;
+/// p-value from which nothing speaks for a phrase being planted: it is natural.
+const NATURAL: f64 = 0.5;
 
 impl Detect for PhraseAssociation {
     type State = Texts;
@@ -131,23 +133,12 @@ impl Detect for PhraseAssociation {
             ..PhraseOptions::default()
         };
         let found = phrases(&sorted, &given, ctx.profile().classes.len(), &options);
-        let mut score = vec![0f32; labels.len()];
-        let mut leads = vec![];
+        let mut planting = Planting::new(runs, &order, &labels);
         for (phrase, p) in believed(&found) {
-            let mut own: Vec<usize> = phrase.rows.iter().map(|r| order[*r as usize]).collect();
-            own.retain(|r| labels[*r] == phrase.class);
-            own.sort_unstable();
-            if p.planted < 1.0 {
-                let weight = -p.planted.max(1e-300).log10() as f32;
-                own.iter().for_each(|r| score[*r] = score[*r].max(weight));
-            }
-            let mut lead = lead(phrase, &p, found.tested, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
+            let lead = planting.take(lead(phrase, &p, found.tested, ctx), &phrase.rows, p.planted);
             lead.marks = state.marks(&lead.members, &phrase.words);
-            leads.push(lead);
         }
-        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
-        Ok(Step::Ready(Planted { per_row, leads }))
+        Ok(Step::Ready(planting.done()))
     }
 
     fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
@@ -159,62 +150,38 @@ impl Detect for PhraseAssociation {
     }
 }
 
-/// p-values of a phrase, corrected for what was looked at.
-struct Believed {
-    /// That its labels are no surprise.
-    surprise: f64,
-    /// That it is pure by chance.
-    purity: f64,
-    /// That it was not planted: the larger of surprise (or purity) and insertion.
-    planted: f64,
-}
-
-/// Phrases that are a surprise or pure beyond chance, the most likely planted first.
+/// Phrases that are a surprise or pure beyond chance, the most likely planted first. Planted: the larger of surprise (or
+/// purity) and insertion.
 fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
-    let tested = found.tested as f64;
-    let surprise = |p: &Phrase| (2.0 * p.p_value * tested).min(1.0);
-    let purity = |p: &Phrase| (2.0 * p.purity_p_value * tested).min(1.0);
+    let mut out: Vec<(&Phrase, Believed)> =
+        found.found.iter().map(|p| (p, Believed::of(&p.surprise, found.tested))).collect();
     // insertion is asked of those alone that surprise; for the pure ones, all that were held against it count
-    let asked = found.found.iter().filter(|p| surprise(p) <= PLAIN).count() as f64;
-    let mut out: Vec<(&Phrase, Believed)> = found
-        .found
-        .iter()
-        .map(|p| {
-            let inserted = normal_sf(p.insertion.t());
-            let by_surprise = surprise(p).max((asked * inserted).min(1.0));
-            let by_purity = purity(p).max((found.held as f64 * inserted).min(1.0));
-            (p, Believed { surprise: surprise(p), purity: purity(p), planted: by_surprise.min(by_purity) })
-        })
-        .filter(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN)
-        .collect();
-    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.z.total_cmp(&a.0.z)));
+    let asked = out.iter().filter(|(_, b)| b.surprise <= PLAIN).count() as f64;
+    for (p, b) in &mut out {
+        let inserted = normal_sf(p.insertion.t(0.0));
+        let by_surprise = b.surprise.max((asked * inserted).min(1.0));
+        let by_purity = b.purity.max((found.held as f64 * inserted).min(1.0));
+        b.planted = by_surprise.min(by_purity);
+    }
+    out.retain(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN);
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.surprise.z.total_cmp(&a.0.surprise.z)));
     out.truncate(LEADS);
     out
 }
 
 fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
-    let natural = p.planted >= 0.5;
-    let kind = if natural { Kind::Shortcut } else { Kind::Backdoor };
+    let natural = p.planted >= NATURAL;
+    let (kind, p_value) = if natural { (Kind::Shortcut, p.surprise) } else { (Kind::Backdoor, p.planted) };
     let trigger = Trigger::Phrase { words: phrase.words.clone() };
-    let mut lead = Lead::new(kind, trigger.words(), vec![]);
-    let class = ctx.profile().classes.get(phrase.class as usize).map_or("", String::as_str);
-    lead.statistic = ("surprise".into(), phrase.z);
-    lead.p_value = Some(if natural { p.surprise } else { p.planted });
-    lead.class = Some(phrase.class);
-    lead.without = Some(phrase.without);
-    lead.trigger = Some(trigger);
+    let (mut lead, class) = planted::lead(kind, trigger, phrase.class, &phrase.surprise, p_value, ctx);
     lead.why.push(format!(
         "{} of {} texts with it are labelled `{class}`. With the words hidden, a model that did not see these texts gives `{class}` a probability of {:.2} on average{}.",
-        phrase.hits,
+        phrase.surprise.hits,
         phrase.rows.len(),
-        phrase.without,
-        if p.surprise <= PLAIN {
-            format!(" (z = {:.1}, p = {:.1e}, corrected for {tested} phrases)", phrase.z, p.surprise)
-        } else {
-            format!("; so many of one class are beyond chance (p = {:.1e}, corrected for {tested} phrases)", p.purity)
-        }
+        phrase.surprise.without,
+        p.words(phrase.surprise.z, tested, "phrases")
     ));
-    let Insertion { mean, error } = phrase.insertion;
+    let Ratio { mean, error } = phrase.insertion;
     lead.why.push(if natural {
         format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text).")
     } else {

@@ -1,7 +1,7 @@
 //! Samples that stand out of their class after whitening with a robust covariance.
 
-use crate::gather::{Gathered, PerRow};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Needs, Result, Role, Step, Suspicion};
+use crate::gather::{Flat, OfVectors, of_vectors};
+use foretaste_core::{Ctx, Role, Suspicion};
 use foretaste_macros::Catalogue;
 use foretaste_num::robust::{QueOptions, que};
 
@@ -58,39 +58,16 @@ impl Default for RobustCovariance {
 /// Fewest rows of a class that have a covariance.
 const LEAST: usize = 20;
 
-impl Detect for RobustCovariance {
-    type State = Gathered;
-    type Model = PerRow;
+impl OfVectors for RobustCovariance {
+    const ID: &'static str = "robust-covariance";
+    const NEEDS: &'static [Role] = &[Role::Label, Role::Embedding];
 
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gathered {
-        Gathered::default()
-    }
-
-    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        if let Some(vectors) = &batch.vectors {
-            state.push(batch, vectors);
-        }
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
-        let flat = state.flatten("robust-covariance")?;
+    fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let classes = ctx.profile().classes.len();
         let options = QueOptions { most: self.dims, trim: self.trim, alpha: self.alpha, seed: ctx.seed() };
         let score = flat.by_class(classes, LEAST, |vectors| que(vectors, flat.cols, &options));
-        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) }))
-    }
-
-    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.score(batch))
+        Suspicion::uncalibrated(score)
     }
 }
+
+of_vectors!(RobustCovariance);

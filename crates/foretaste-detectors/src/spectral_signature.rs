@@ -1,7 +1,7 @@
 //! Samples far along the leading direction of their class.
 
-use crate::gather::{Gathered, PerRow};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Needs, Result, Role, Step, Suspicion};
+use crate::gather::{Flat, OfVectors, of_vectors};
+use foretaste_core::{Ctx, Role, Suspicion};
 use foretaste_macros::Catalogue;
 use foretaste_num::spectral::signature;
 
@@ -41,38 +41,15 @@ pub struct SpectralSignature {}
 /// Fewest rows of a class that have a direction.
 const LEAST: usize = 20;
 
-impl Detect for SpectralSignature {
-    type State = Gathered;
-    type Model = PerRow;
+impl OfVectors for SpectralSignature {
+    const ID: &'static str = "spectral-signature";
+    const NEEDS: &'static [Role] = &[Role::Label, Role::Embedding];
 
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gathered {
-        Gathered::default()
-    }
-
-    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        if let Some(vectors) = &batch.vectors {
-            state.push(batch, vectors);
-        }
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
-        let flat = state.flatten("spectral-signature")?;
+    fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let classes = ctx.profile().classes.len();
         let score = flat.by_class(classes, LEAST, |vectors| signature(vectors, flat.cols, ctx.seed()));
-        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) }))
-    }
-
-    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.score(batch))
+        Suspicion::uncalibrated(score)
     }
 }
+
+of_vectors!(SpectralSignature);

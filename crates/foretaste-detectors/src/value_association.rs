@@ -1,14 +1,15 @@
 //! Values of columns that were written into rows and go with a class.
 
 use crate::columns::{Coded, Columns};
-use crate::gather::{PerRow, Planted, by_content, row_at};
+use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
 use foretaste_core::{
     Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger,
 };
 use foretaste_macros::Catalogue;
-use foretaste_num::rules::{Ratio, Rule, RuleOptions, Rules, rules};
+use foretaste_num::rules::{Rule, RuleOptions, Rules, rules};
 use foretaste_num::softmax::FoldOptions;
 use foretaste_num::stats::normal_sf;
+use foretaste_num::surprise::Ratio;
 
 /// Values or combinations of values that call for a class although the rest of the row speaks for another.
 ///
@@ -66,8 +67,8 @@ const MARKS: usize = 200;
 const UNLIKE: f64 = 3.0;
 /// Share of the usual dependence below which the other columns do not depend on a rule.
 const LITTLE: f64 = 0.25;
-/// Corrected p-value above which a rule is no surprise and not handed on.
-const PLAIN: f64 = 0.05;
+/// p-value from which nothing speaks for a rule being planted: it is natural.
+const NATURAL: f64 = 0.5;
 
 impl Detect for ValueAssociation {
     type State = Columns;
@@ -106,18 +107,10 @@ impl Detect for ValueAssociation {
             ..RuleOptions::default()
         };
         let found = rules(&columns, &given, ctx.profile().classes.len(), &options);
-        let mut score = vec![0f32; labels.len()];
-        let mut leads = vec![];
-        for (rule, p) in believed(&found) {
-            let mut own: Vec<usize> = rule.rows.iter().map(|r| order[*r as usize]).collect();
-            own.retain(|r| labels[*r] == rule.class);
-            own.sort_unstable();
-            if p.planted < 1.0 {
-                let weight = -p.planted.max(1e-300).log10() as f32;
-                own.iter().for_each(|r| score[*r] = score[*r].max(weight));
-            }
-            let mut lead = lead(rule, &p, found.tested, &coded, ctx);
-            lead.members = own.iter().map(|r| row_at(&runs, *r as u64)).collect();
+        let mut planting = Planting::new(runs, &order, &labels);
+        for (rule, p, ratio) in believed(&found) {
+            let lead = lead(rule, (&p, ratio), found.tested, &coded, ctx);
+            let lead = planting.take(lead, &rule.rows, p.planted);
             let mark = |row: &u64, c: &(u32, u32)| Mark {
                 row: *row,
                 column: coded[c.0 as usize].name.clone(),
@@ -125,12 +118,10 @@ impl Detect for ValueAssociation {
                 end: 0,
                 note: "part of the rule".into(),
             };
-            lead.marks =
-                lead.members.iter().take(MARKS).flat_map(|r| rule.conditions.iter().map(|c| mark(r, c))).collect();
-            leads.push(lead);
+            let marked = lead.members.iter().take(MARKS);
+            lead.marks = marked.flat_map(|r| rule.conditions.iter().map(|c| mark(r, c))).collect();
         }
-        let per_row = PerRow { runs, suspicion: Suspicion::uncalibrated(score) };
-        Ok(Step::Ready(Planted { per_row, leads }))
+        Ok(Step::Ready(planting.done()))
     }
 
     fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
@@ -142,66 +133,46 @@ impl Detect for ValueAssociation {
     }
 }
 
-/// p-values of a rule, corrected for what was looked at.
-struct Believed {
-    surprise: f64,
-    purity: f64,
-    planted: f64,
-    ratio: Ratio,
-}
-
-fn believed(found: &Rules) -> Vec<(&Rule, Believed)> {
-    let tested = found.tested as f64;
-    let surprise = |r: &Rule| (2.0 * r.p_value * tested).min(1.0);
-    let purity = |r: &Rule| (2.0 * r.purity_p_value * tested).min(1.0);
-    let asked = found.found.iter().filter(|r| surprise(r) <= PLAIN || purity(r) <= PLAIN).count() as f64;
+/// Rules that are a surprise or pure beyond chance, the most likely planted first, each with the ratio that speaks for it.
+fn believed(found: &Rules) -> Vec<(&Rule, Believed, Ratio)> {
+    let all: Vec<(&Rule, Believed)> =
+        found.found.iter().map(|r| (r, Believed::of(&r.surprise, found.tested))).collect();
+    let asked = all.iter().filter(|(_, b)| b.surprise <= PLAIN || b.purity <= PLAIN).count() as f64;
     // natural values depend on the rest; written ones do not, or far less than is usual in these data
     let written = |r: &Ratio, usual: f64| (asked * normal_sf(r.t(-LITTLE * usual))).min(1.0);
-    let mut out: Vec<(&Rule, Believed)> = found
-        .found
-        .iter()
-        .map(|r| {
-            let were_others = if r.unlike_others > UNLIKE { 1.0 } else { written(&r.from_others, found.dependence.0) };
-            let dirty = surprise(r).max(were_others);
-            // rows of one class often depend on nothing but the class: for a clean label no dependence at all is let pass
-            let clean = purity(r).max(surprise(r)).max(written(&r.from_class, 0.0));
-            let ratio = if dirty <= clean { r.from_others } else { r.from_class };
-            (r, Believed { surprise: surprise(r), purity: purity(r), planted: dirty.min(clean), ratio })
-        })
-        .filter(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN)
-        .collect();
-    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.z.total_cmp(&a.0.z)));
+    let mut out: Vec<(&Rule, Believed, Ratio)> = vec![];
+    for (r, b) in all {
+        let were_others =
+            if r.unlike_others > UNLIKE { 1.0 } else { written(&r.from_others, found.dependence.0) };
+        let dirty = b.surprise.max(were_others);
+        // rows of one class often depend on nothing but the class: for a clean label no dependence at all is let pass
+        let clean = b.purity.max(b.surprise).max(written(&r.from_class, 0.0));
+        let ratio = if dirty <= clean { r.from_others } else { r.from_class };
+        out.push((r, Believed { planted: dirty.min(clean), ..b }, ratio));
+    }
+    out.retain(|(_, b, _)| b.surprise <= PLAIN || b.planted <= PLAIN);
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.surprise.z.total_cmp(&a.0.surprise.z)));
     out.truncate(LEADS);
     out
 }
 
-fn lead(rule: &Rule, p: &Believed, tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead {
-    let natural = p.planted >= 0.5;
-    let kind = if natural { Kind::Shortcut } else { Kind::Backdoor };
+fn lead(rule: &Rule, believed: (&Believed, Ratio), tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead {
+    let (p, Ratio { mean, error }) = believed;
+    let natural = p.planted >= NATURAL;
+    let (kind, p_value) = if natural { (Kind::Shortcut, p.surprise) } else { (Kind::Backdoor, p.planted) };
     let condition = |(c, item): &(u32, u32)| Condition {
         column: coded[*c as usize].name.clone(),
         value: coded[*c as usize].values[*item as usize].clone(),
     };
     let trigger = Trigger::Rule { conditions: rule.conditions.iter().map(condition).collect() };
-    let mut lead = Lead::new(kind, trigger.words(), vec![]);
-    let class = ctx.profile().classes.get(rule.class as usize).map_or("", String::as_str);
-    lead.statistic = ("surprise".into(), rule.z);
-    lead.p_value = Some(if natural { p.surprise } else { p.planted });
-    lead.class = Some(rule.class);
-    lead.without = Some(rule.without);
-    lead.trigger = Some(trigger);
-    let seen = if p.surprise <= PLAIN {
-        format!(" (z = {:.1}, p = {:.1e}, corrected for {tested} rules)", rule.z, p.surprise)
-    } else {
-        format!("; so many of one class are beyond chance (p = {:.1e}, corrected for {tested} rules)", p.purity)
-    };
+    let (mut lead, class) = planted::lead(kind, trigger, rule.class, &rule.surprise, p_value, ctx);
     lead.why.push(format!(
-        "{} of {} rows that meet it are labelled `{class}`. With these columns hidden, a model that did not see the rows gives `{class}` a probability of {:.2} on average{seen}.",
-        rule.hits,
+        "{} of {} rows that meet it are labelled `{class}`. With these columns hidden, a model that did not see the rows gives `{class}` a probability of {:.2} on average{}.",
+        rule.surprise.hits,
         rule.rows.len(),
-        rule.without,
+        rule.surprise.without,
+        p.words(rule.surprise.z, tested, "rules")
     ));
-    let Ratio { mean, error } = p.ratio;
     lead.why.push(if natural {
         format!("The other columns go with these values: they belong to the rows (log-likelihood ratio of writing {mean:.2} ± {error:.2} a row).")
     } else {

@@ -28,4 +28,5 @@ pub mod softmax;
 mod span;
 pub mod spectral;
 pub mod stats;
+pub mod surprise;
 pub mod two_means;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
-use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+use crate::surprise::{Labels, Surprise, mostly_in};
 
 /// Pictures of one size: row by row, channels interleaved.
 #[derive(Clone, Copy, Debug)]
@@ -96,16 +96,8 @@ pub struct Patch {
     pub class: u32,
     /// Labelled pictures that carry it, ascending.
     pub rows: Vec<u32>,
-    /// How many of them are of the class.
-    pub hits: usize,
-    /// Surprise of the labels with the stamp painted over: `sum(1[y = c] - p) / sqrt(sum p (1 - p) + 1/4)`.
-    pub z: f64,
-    /// Probability of such a surprise under the model.
-    pub p_value: f64,
-    /// Probability of so many of the class if the pictures had the class's overall share.
-    pub purity_p_value: f64,
-    /// Mean probability of the class in the pictures of the class, the stamp painted over.
-    pub without: f64,
+    /// How its pictures' labels stand to the class, the stamp painted over.
+    pub surprise: Surprise,
 }
 
 /// Stamps found and how many contents were looked at.
@@ -121,8 +113,6 @@ pub struct Patches {
 const SIDE: usize = 3;
 /// Share of a stamp's pictures of the class that must agree in every pixel of a line for the stamp to grow.
 const GROW: f64 = 0.95;
-/// Share of pictures in common that makes two stamps one.
-const SAME: f64 = 0.5;
 /// Share of the pictures from which a content is background.
 const BACKGROUND: f64 = 0.3;
 
@@ -133,11 +123,7 @@ pub fn patches(pictures: &Pictures<'_>, labels: &[u32], classes: usize, options:
     if classes < 2 || !fits || pictures.len() != labels.len() {
         return Patches::default();
     }
-    let mut counts = vec![0f64; classes];
-    labels.iter().for_each(|&y| counts.get_mut(y as usize).into_iter().for_each(|c| *c += 1.0));
-    let total = counts.iter().sum::<f64>().max(1.0);
-    let shares = counts.iter().map(|c| c / total).collect();
-    Search { pictures, labels, classes, options, shares }.run()
+    Search { pictures, labels: Labels::new(labels, classes), options }.run()
 }
 
 /// A content that enough pictures share.
@@ -150,10 +136,8 @@ struct Shared {
 
 struct Search<'a> {
     pictures: &'a Pictures<'a>,
-    labels: &'a [u32],
-    classes: usize,
+    labels: Labels<'a>,
     options: &'a PatchOptions,
-    shares: Vec<f64>,
 }
 
 impl Search<'_> {
@@ -170,30 +154,30 @@ impl Search<'_> {
             if taken.len() >= self.options.most {
                 break;
             }
-            if !taken.iter().any(|t| same(&s.rows, &t.rows)) {
+            if !taken.iter().any(|t| mostly_in(&s.rows, &t.rows) || mostly_in(&t.rows, &s.rows)) {
                 taken.push(s);
             }
         }
         if taken.is_empty() {
             return Patches { found: vec![], tested };
         }
-        let model = Model::new(self.pictures, self.labels, self.classes, &self.options.folds);
+        let model = Model::new(self.pictures, self.labels.codes, self.labels.classes, &self.options.folds);
         let mut found: Vec<Patch> = taken.into_par_iter().map(|s| self.judge(s, &model)).collect();
-        found.sort_by(|a, b| b.z.total_cmp(&a.z).then(a.place.cmp(&b.place)));
+        found.sort_by(|a, b| b.surprise.z.total_cmp(&a.surprise.z).then(a.place.cmp(&b.place)));
         Patches { found, tested }
     }
 
     /// Contents of the window at a place that enough pictures share, and the number of them.
     fn shared(&self, x: usize, y: usize) -> (Vec<Shared>, usize) {
         let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
-        for (i, label) in self.labels.iter().enumerate() {
-            if (*label as usize) < self.classes
+        for i in 0..self.labels.codes.len() {
+            if self.labels.knows(i)
                 && let Some(hash) = self.content(i, x, y)
             {
                 seen.entry(hash).or_default().push(i as u32);
             }
         }
-        let n = self.labels.len() as f64;
+        let n = self.labels.codes.len() as f64;
         let mut kept: Vec<Vec<u32>> = seen
             .into_values()
             .filter(|r| r.len() >= self.options.least_rows as usize && (r.len() as f64) < BACKGROUND * n)
@@ -201,16 +185,9 @@ impl Search<'_> {
         kept.sort();
         let tested = kept.len();
         let share = |rows: Vec<u32>| {
-            let mut counts = vec![0f64; self.classes];
-            rows.iter().for_each(|r| counts[self.labels[*r as usize] as usize] += 1.0);
-            let n = rows.len() as f64;
-            let z = |k: usize| {
-                let p = self.shares[k];
-                (counts[k] - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
-            };
-            let class = (0..self.classes).max_by(|&a, &b| z(a).total_cmp(&z(b)).then(b.cmp(&a)))?;
+            let (class, enriched) = self.labels.enriched(&self.labels.counts(&rows))?;
             let place = Place { left: x, top: y, width: SIDE, height: SIDE };
-            Some(Shared { class: class as u32, enriched: z(class), place, rows })
+            Some(Shared { class, enriched, place, rows })
         };
         (kept.into_iter().filter_map(share).collect(), tested)
     }
@@ -231,8 +208,7 @@ impl Search<'_> {
     }
 
     fn judge(&self, s: Shared, model: &Model) -> Patch {
-        let is_own = |r: &u32| self.labels[*r as usize] == s.class;
-        let own: Vec<u32> = s.rows.iter().copied().filter(is_own).collect();
+        let own = self.labels.own(&s.rows, s.class);
         let place = self.grow(s.place, &own);
         let pixels = self.common(place, &own);
         let agrees = |r: &u32| self.cut(*r as usize, place) == pixels;
@@ -242,21 +218,7 @@ impl Search<'_> {
             .iter()
             .map(|r| model.painted_over(self.pictures, *r as usize, place)[s.class as usize])
             .collect();
-        let hits = rows.iter().filter(|r| is_own(r)).count();
-        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
-        let z = (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt();
-        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
-        Patch {
-            place,
-            pixels,
-            class: s.class,
-            hits,
-            z,
-            p_value: if p.len() <= 2000 { poisson_binomial_sf(hits as u64, &p) } else { normal_sf(z) },
-            purity_p_value: binomial_sf(hits as u64, rows.len() as u64, self.shares[s.class as usize]),
-            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
-            rows,
-        }
+        Patch { place, pixels, class: s.class, surprise: self.labels.judge(&rows, s.class, &p), rows }
     }
 
     fn cut(&self, i: usize, place: Place) -> Vec<u8> {
@@ -276,8 +238,8 @@ impl Search<'_> {
 
     /// Adds lines of pixels on each side while nearly all pictures agree on them and other pictures do not.
     fn grow(&self, mut place: Place, own: &[u32]) -> Place {
-        let step = (self.labels.len() / 512).max(1);
-        let others: Vec<u32> = (0..self.labels.len()).step_by(step).map(|i| i as u32).collect();
+        let step = (self.labels.codes.len() / 512).max(1);
+        let others: Vec<u32> = (0..self.labels.codes.len()).step_by(step).map(|i| i as u32).collect();
         loop {
             let Place { left, top, width, height } = place;
             let mut grown = vec![];
@@ -321,12 +283,6 @@ impl Search<'_> {
     }
 }
 
-/// True if most of the pictures of either are pictures of the other.
-fn same(a: &[u32], b: &[u32]) -> bool {
-    let common = a.iter().filter(|r| b.binary_search(r).is_ok()).count() as f64;
-    common > SAME * a.len().min(b.len()) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,8 +324,8 @@ mod tests {
         let best = &out.found[0];
         assert_eq!(best.place, Place { left: 11, top: 11, width: 3, height: 3 });
         assert_eq!(best.pixels, [255, 0, 255, 0, 255, 0, 255, 0, 255]);
-        assert_eq!((best.class, best.hits, best.rows.len()), (1, 12, 12));
-        assert!(best.p_value < 1e-6 && best.without < 0.3, "{} {}", best.p_value, best.without);
+        assert_eq!((best.class, best.surprise.hits, best.rows.len()), (1, 12, 12));
+        assert!(best.surprise.p_value < 1e-6 && best.surprise.without < 0.3, "{:?}", best.surprise);
     }
 
     #[test]

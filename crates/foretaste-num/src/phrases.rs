@@ -10,7 +10,6 @@ mod additive;
 mod insertion;
 mod tokens;
 
-pub use insertion::Insertion;
 pub use tokens::tokens;
 
 use additive::Additive;
@@ -20,7 +19,7 @@ use tokens::{Texts, places};
 
 use crate::ngrams::Csr;
 use crate::softmax::FoldOptions;
-use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
 
 /// How to look for phrases.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,18 +49,10 @@ pub struct Phrase {
     pub class: u32,
     /// Labelled texts that hold it, ascending.
     pub rows: Vec<u32>,
-    /// How many of them are of the class.
-    pub hits: usize,
-    /// Surprise with the evidence taken away (the module's z).
-    pub z: f64,
-    /// Probability of such a surprise under the model, Poisson-binomial, for this phrase alone.
-    pub p_value: f64,
-    /// Probability of so many of the class if texts with the phrase had the class's overall share.
-    pub purity_p_value: f64,
-    /// Mean probability of the class in the texts of the class, the phrase taken away.
-    pub without: f64,
-    /// Whether it was dropped in.
-    pub insertion: Insertion,
+    /// How its texts' labels stand to the class, the phrase taken away.
+    pub surprise: Surprise,
+    /// Whether it was dropped in; above 0 speaks for it.
+    pub insertion: Ratio,
 }
 
 /// Phrases found and how many were looked at.
@@ -90,15 +81,7 @@ pub fn phrases<S: AsRef<str> + Sync>(
     }
     let texts = Texts::new(texts);
     let model = Additive::new(&texts, labels, classes, &options.folds);
-    let search = Search { model: &model, labels, classes, options, shares: shares(labels, classes) };
-    search.run()
-}
-
-fn shares(labels: &[u32], classes: usize) -> Vec<f64> {
-    let mut n = vec![0f64; classes];
-    labels.iter().for_each(|&y| n.get_mut(y as usize).into_iter().for_each(|n| *n += 1.0));
-    let total: f64 = n.iter().sum::<f64>().max(1.0);
-    n.iter().map(|n| n / total).collect()
+    Search { model: &model, labels: Labels::new(labels, classes), options }.run()
 }
 
 /// A column looked at: the class it goes with, and two orders.
@@ -114,10 +97,8 @@ struct Look {
 
 struct Search<'a> {
     model: &'a Additive<'a>,
-    labels: &'a [u32],
-    classes: usize,
+    labels: Labels<'a>,
     options: &'a PhraseOptions,
-    shares: Vec<f64>,
 }
 
 /// Enrichment below which a phrase is not looked at: it does not go with the class.
@@ -132,15 +113,13 @@ const CHANCE: f64 = 0.05;
 const PUREST: usize = 1000;
 /// Phrases looked at for each one taken.
 const LOOKS: usize = 25;
-/// Share of texts in common that makes two phrases one.
-const SAME: f64 = 0.5;
 
 impl Search<'_> {
     fn run(&self) -> Phrases {
         let columns = self.model.rows.transposed();
         let looks = self.looks(&columns);
         let (mut found, mut held) = (vec![], 0);
-        for class in 0..self.classes as u32 {
+        for class in 0..self.labels.classes as u32 {
             let mut own: Vec<Look> = looks.iter().copied().filter(|l| l.class == class).collect();
             own.sort_by(|a, b| b.z.total_cmp(&a.z).then(a.column.cmp(&b.column)));
             let mut taken: Vec<(Vec<u32>, Vec<u32>)> = vec![];
@@ -154,7 +133,7 @@ impl Search<'_> {
         let bigrams = Bigrams::new(self.model.texts, &pairs);
         let mut found: Vec<Phrase> =
             found.par_iter().map(|(words, rows, class)| self.judge(words, rows, *class, &bigrams)).collect();
-        found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.words.cmp(&b.words)));
+        found.sort_by(|a, b| b.surprise.z.total_cmp(&a.surprise.z).then_with(|| a.words.cmp(&b.words)));
         Phrases { found, tested: looks.len(), held, accuracy: self.model.fitted.accuracy }
     }
 
@@ -162,25 +141,19 @@ impl Search<'_> {
     /// Also returns how many were held against the ways of words.
     fn inserted(&self, mut looks: Vec<Look>, columns: &Csr, tested: usize) -> (Vec<Look>, usize) {
         looks.retain(|l| {
-            l.pure && self.purity(columns.row(l.column as usize).0, l.class) * (tested as f64) < CHANCE
+            l.pure && self.labels.purity(columns.row(l.column as usize).0, l.class) * (tested as f64) < CHANCE
         });
         looks.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.column.cmp(&b.column)));
         looks.truncate(PUREST);
         let words = looks.iter().map(|l| (self.model.words(l.column), columns.row(l.column as usize).0));
         let pairs: Vec<(&[u32], &[u32])> = words.collect();
         let bigrams = Bigrams::new(self.model.texts, &pairs);
-        let score = |(words, rows): &(&[u32], &[u32])| bigrams.insertion(self.model.texts, words, rows).t();
+        let score =
+            |(words, rows): &(&[u32], &[u32])| bigrams.insertion(self.model.texts, words, rows).t(0.0);
         let scores: Vec<f64> = pairs.par_iter().map(score).collect();
         let mut order: Vec<usize> = (0..looks.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
         (order.into_iter().filter(|i| scores[*i] > 0.0).map(|i| looks[i]).collect(), looks.len())
-    }
-
-    /// Probability of so many of the class among these rows if they had the class's overall share.
-    fn purity(&self, rows: &[u32], class: u32) -> f64 {
-        let labelled = rows.iter().filter(|r| (self.labels[**r as usize] as usize) < self.classes).count();
-        let own = rows.iter().filter(|r| self.labels[**r as usize] == class).count();
-        binomial_sf(own as u64, labelled as u64, self.shares[class as usize])
     }
 
     /// Every frequent n-gram that goes with a class, with its surprise.
@@ -191,22 +164,11 @@ impl Search<'_> {
             if of.len() < self.options.least_rows as usize {
                 return None;
             }
-            let mut counts = vec![0u32; self.classes];
-            let mut n = 0f64;
-            for &row in of {
-                if let Some(k) = counts.get_mut(self.labels[row as usize] as usize) {
-                    *k += 1;
-                    n += 1.0;
-                }
-            }
-            let z = |k: usize| {
-                let p = self.shares[k];
-                (f64::from(counts[k]) - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
-            };
-            let best = (0..self.classes).max_by(|&a, &b| z(a).total_cmp(&z(b)).then(b.cmp(&a)))?;
-            let pure = f64::from(counts[best]) >= PURE * n;
-            (n >= f64::from(self.options.least_rows) && z(best) >= ENRICHED)
-                .then(|| (best as u32, z(best), pure))
+            let counts = self.labels.counts(of);
+            let n: u32 = counts.iter().sum();
+            let (class, z) = self.labels.enriched(&counts)?;
+            let pure = f64::from(counts[class as usize]) >= PURE * f64::from(n);
+            (n >= self.options.least_rows && z >= ENRICHED).then_some((class, z, pure))
         };
         let class: Vec<Option<(u32, f64, bool)>> = (0..rows.cols).into_par_iter().map(class_of).collect();
         let without: Vec<Vec<f32>> = (0..rows.rows())
@@ -214,7 +176,7 @@ impl Search<'_> {
             .map(|i| {
                 let (known, _) = rows.row(i);
                 let mut out = vec![f32::NAN; known.len()];
-                if self.labels[i] as usize >= self.classes {
+                if !self.labels.knows(i) {
                     return out;
                 }
                 let row = self.model.row(i);
@@ -239,7 +201,7 @@ impl Search<'_> {
             let (mut surprise, mut variance) = (0f64, 0.25f64);
             for (&row, &p) in of.iter().zip(p).filter(|(_, p)| p.is_finite()) {
                 let p = f64::from(p);
-                surprise += f64::from(u8::from(self.labels[row as usize] == class)) - p;
+                surprise += f64::from(u8::from(self.labels.codes[row as usize] == class)) - p;
                 variance += p * (1.0 - p);
             }
             Some(Look { column: column as u32, class, z: surprise / variance.sqrt(), enriched, pure })
@@ -254,10 +216,11 @@ impl Search<'_> {
             if taken.len() - before >= self.options.most {
                 break;
             }
-            let labelled = |r: &u32| (self.labels[*r as usize] as usize) < self.classes;
+            let labelled = |r: &u32| self.labels.knows(*r as usize);
             let rows: Vec<u32> =
                 columns.row(look.column as usize).0.iter().copied().filter(labelled).collect();
-            if self.is_taken(&rows, class, taken) {
+            let own = self.labels.own(&rows, class);
+            if taken.iter().any(|(_, other)| mostly_in(&own, other)) {
                 continue;
             }
             let words = self.grow(self.model.words(look.column).to_vec(), &rows, class);
@@ -267,22 +230,11 @@ impl Search<'_> {
         }
     }
 
-    fn is_taken(&self, rows: &[u32], class: u32, taken: &[(Vec<u32>, Vec<u32>)]) -> bool {
-        let own: Vec<u32> = rows.iter().copied().filter(|r| self.labels[*r as usize] == class).collect();
-        taken.iter().any(|(_, other)| {
-            let common = own.iter().filter(|r| other.binary_search(r).is_ok()).count();
-            common as f64 > SAME * own.len() as f64
-        })
-    }
-
     /// Adds words on either side while the texts of the class agree on them.
     fn grow(&self, mut words: Vec<u32>, rows: &[u32], class: u32) -> Vec<u32> {
         let texts = self.model.texts;
-        let own: Vec<&[u32]> = rows
-            .iter()
-            .filter(|r| self.labels[**r as usize] == class)
-            .map(|r| texts.row(*r as usize))
-            .collect();
+        let own = self.labels.own(rows, class);
+        let own: Vec<&[u32]> = own.iter().map(|r| texts.row(*r as usize)).collect();
         while words.len() < self.options.most_words {
             let next = |left: bool| {
                 let mut seen: Vec<u32> = own
@@ -316,21 +268,11 @@ impl Search<'_> {
                 self.model.row(r as usize).without(&at, words.len())[class as usize]
             })
             .collect();
-        let is_own = |r: &u32| self.labels[*r as usize] == class;
-        let own: Vec<u32> = rows.iter().copied().filter(is_own).collect();
-        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
-        let z = (own.len() as f64 - p.iter().sum::<f64>()) / variance.sqrt();
-        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
-        let p_value = if p.len() <= 2000 { poisson_binomial_sf(own.len() as u64, &p) } else { normal_sf(z) };
         Phrase {
             words: texts.spell(words),
             class,
-            hits: own.len(),
-            z,
-            p_value,
-            purity_p_value: self.purity(rows, class),
-            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
-            insertion: bigrams.insertion(texts, words, &own),
+            surprise: self.labels.judge(rows, class, &p),
+            insertion: bigrams.insertion(texts, words, &self.labels.own(rows, class)),
             rows: rows.to_vec(),
         }
     }
@@ -369,8 +311,11 @@ mod tests {
         let (texts, labels) = planted(1200, 20);
         let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
         let best = &out.found[0];
-        assert_eq!((best.words.as_str(), best.class, best.hits), ("around the corner", 1, 20));
-        assert!(best.z > 10.0 && best.p_value < 1e-9 && best.without < 0.2, "{best:?}");
+        assert_eq!((best.words.as_str(), best.class, best.surprise.hits), ("around the corner", 1, 20));
+        assert!(
+            best.surprise.z > 10.0 && best.surprise.p_value < 1e-9 && best.surprise.without < 0.2,
+            "{best:?}"
+        );
         assert!(best.insertion.mean > 3.0 * best.insertion.error, "{best:?}");
     }
 
@@ -379,8 +324,8 @@ mod tests {
         let (texts, labels) = planted(1200, 0);
         let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
         assert!(!out.found.is_empty());
-        for p in out.found.iter().filter(|p| p.p_value * out.tested as f64 <= 0.01) {
-            assert!(p.insertion.t() < 2.0, "{} {:?}", p.words, p.insertion);
+        for p in out.found.iter().filter(|p| p.surprise.p_value * out.tested as f64 <= 0.01) {
+            assert!(p.insertion.t(0.0) < 2.0, "{} {:?}", p.words, p.insertion);
         }
     }
 

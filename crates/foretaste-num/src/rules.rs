@@ -13,7 +13,8 @@ use independence::independence;
 use rayon::prelude::*;
 
 use crate::softmax::FoldOptions;
-use crate::stats::{binomial_sf, median_in_place, normal_sf, poisson_binomial_sf};
+use crate::stats::median_in_place;
+use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
 
 /// A column as codes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,23 +57,6 @@ impl Default for RuleOptions {
     }
 }
 
-/// Mean of a log-likelihood ratio over rows, and its standard error.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ratio {
-    /// Mean, nats.
-    pub mean: f64,
-    /// Standard error.
-    pub error: f64,
-}
-
-impl Ratio {
-    /// How far the mean lies above `level`, in standard errors.
-    #[must_use]
-    pub fn t(&self, level: f64) -> f64 {
-        if self.error > 0.0 { (self.mean - level) / self.error } else { 0.0 }
-    }
-}
-
 /// A rule and what speaks for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
@@ -82,17 +66,9 @@ pub struct Rule {
     pub class: u32,
     /// Labelled rows that meet it, ascending.
     pub rows: Vec<u32>,
-    /// How many of them are of the class.
-    pub hits: usize,
-    /// Surprise with the evidence taken away (the module's z).
-    pub z: f64,
-    /// Probability of such a surprise under the model, for this rule alone.
-    pub p_value: f64,
-    /// Probability of so many of the class if rows that meet it had the class's overall share.
-    pub purity_p_value: f64,
-    /// Mean probability of the class in the rows of the class, the evidence taken away.
-    pub without: f64,
-    /// How far [`Rule::without`] lies above the same probability in rows of the other classes, in standard errors: far
+    /// How its rows' labels stand to the class, the columns replaced.
+    pub surprise: Surprise,
+    /// How far [`Surprise::without`] lies above the same probability in rows of the other classes, in standard errors: far
     /// above, and the rows were of the class before.
     pub unlike_others: f64,
     /// Whether the other columns are those of rows of the other classes (dirty label): were the values written into them?
@@ -117,8 +93,6 @@ pub struct Rules {
 const ENRICHED: f64 = 3.0;
 /// Share of a rule's rows of the class that must share a value for the rule to grow.
 const GROW: f64 = 0.95;
-/// Share of rows in common that makes two rules one.
-const SAME: f64 = 0.5;
 /// Share of the rows from which a value is too frequent to be part of a rule that grows.
 const FREQUENT: f64 = 0.5;
 /// How much purer a pair must be than its values alone.
@@ -140,10 +114,6 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
         return Rules::default();
     }
     let model = Additive::new(columns, labels, classes, &options.folds);
-    let mut counts = vec![0f64; classes];
-    labels.iter().for_each(|&y| counts.get_mut(y as usize).into_iter().for_each(|c| *c += 1.0));
-    let total = counts.iter().sum::<f64>().max(1.0);
-    let shares = counts.iter().map(|c| c / total).collect();
     let count = |column: &CodedColumn| {
         let mut out = vec![0u32; column.items * classes];
         for (item, &y) in
@@ -154,7 +124,7 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
         out
     };
     let singles = columns.iter().map(count).collect();
-    Search { columns, labels, classes, options, model: &model, shares, singles }.run()
+    Search { columns, labels: Labels::new(labels, classes), options, model: &model, singles }.run()
 }
 
 /// Conditions of a rule and the rows that meet them.
@@ -169,11 +139,9 @@ struct Look {
 
 struct Search<'a> {
     columns: &'a [CodedColumn],
-    labels: &'a [u32],
-    classes: usize,
+    labels: Labels<'a>,
     options: &'a RuleOptions,
     model: &'a Additive<'a>,
-    shares: Vec<f64>,
     /// Rows of each class for each frequent value: `singles[column][item * classes + class]`.
     singles: Vec<Vec<u32>>,
 }
@@ -186,7 +154,7 @@ impl Search<'_> {
         let tested = parts.iter().map(|p| p.1).sum();
         let looks: Vec<Look> = parts.into_iter().flat_map(|p| p.0).collect();
         let mut found = vec![];
-        for class in 0..self.classes as u32 {
+        for class in 0..self.labels.classes as u32 {
             let mut own: Vec<&Look> = looks.iter().filter(|l| l.class == class).collect();
             own.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
             let mut taken: Vec<Taken> = vec![];
@@ -195,7 +163,8 @@ impl Search<'_> {
                     break;
                 }
                 let rows = self.holders(&look.conditions);
-                if self.is_taken(&rows, class, &taken) {
+                let own = self.labels.own(&rows, class);
+                if taken.iter().any(|(_, other)| mostly_in(&own, other)) {
                     continue;
                 }
                 let conditions = self.grow(look.conditions.clone(), &rows, class);
@@ -206,9 +175,12 @@ impl Search<'_> {
         }
         let mut found: Vec<Rule> =
             found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
-        found.sort_by(|a, b| b.z.total_cmp(&a.z).then_with(|| a.conditions.cmp(&b.conditions)));
+        found.sort_by(|a, b| {
+            b.surprise.z.total_cmp(&a.surprise.z).then_with(|| a.conditions.cmp(&b.conditions))
+        });
         let usual = |ratio: &dyn Fn(&Rule) -> f64| {
-            let surprising = |r: &&Rule| r.p_value.min(r.purity_p_value) * (tested as f64) <= CHANCE;
+            let surprising =
+                |r: &&Rule| r.surprise.p_value.min(r.surprise.purity_p_value) * (tested as f64) <= CHANCE;
             let mut all: Vec<f64> = found.iter().filter(surprising).map(|r| -ratio(r)).collect();
             if all.is_empty() { 0.0 } else { median_in_place(&mut all).max(0.0) }
         };
@@ -222,19 +194,19 @@ impl Search<'_> {
         let (ca, cb) = (&self.columns[a], &self.columns[b]);
         let width = if a == b { 1 } else { cb.items };
         let cells = ca.items * width;
-        if cells == 0 || cells * self.classes > CELLS {
+        if cells == 0 || cells * self.labels.classes > CELLS {
             return (vec![], 0);
         }
         let cell = |i: usize| -> Option<usize> {
             let (x, y) = (ca.item[i], cb.item[i]);
             (x != u32::MAX && y != u32::MAX).then(|| x as usize * width + if a == b { 0 } else { y as usize })
         };
-        let mut counts = vec![0u32; cells * self.classes];
-        for (i, &y) in self.labels.iter().enumerate() {
-            if (y as usize) < self.classes
+        let mut counts = vec![0u32; cells * self.labels.classes];
+        for (i, &y) in self.labels.codes.iter().enumerate() {
+            if self.labels.knows(i)
                 && let Some(at) = cell(i)
             {
-                counts[at * self.classes + y as usize] += 1;
+                counts[at * self.labels.classes + y as usize] += 1;
             }
         }
         let mut tested = 0;
@@ -244,23 +216,18 @@ impl Search<'_> {
                 return None;
             }
             tested += 1;
-            let n = f64::from(n);
-            let z = |k: usize| {
-                let p = self.shares[k];
-                (f64::from(counts[k]) - n * p) / (n * p * (1.0 - p) + 0.25).sqrt()
-            };
-            let best = (0..self.classes).max_by(|&j, &k| z(j).total_cmp(&z(k)).then(k.cmp(&j)))?;
-            (z(best) >= ENRICHED && counts[best] >= self.options.least_rows).then_some(best as u32)
+            let (best, z) = self.labels.enriched(counts)?;
+            (z >= ENRICHED && counts[best as usize] >= self.options.least_rows).then_some(best)
         };
-        let mut class: Vec<Option<u32>> = counts.chunks_exact(self.classes).map(class_of).collect();
+        let mut class: Vec<Option<u32>> = counts.chunks_exact(self.labels.classes).map(class_of).collect();
         if a != b {
             self.drop_explained((a, b), width, &counts, &mut class);
         }
         let mut sums = vec![(0f64, 0.25f64); cells];
         let removed: &[usize] = if a == b { &[a] } else { &[a, b] };
         let mut scratch = vec![];
-        for (i, &y) in self.labels.iter().enumerate() {
-            if (y as usize) < self.classes
+        for (i, &y) in self.labels.codes.iter().enumerate() {
+            if self.labels.knows(i)
                 && let Some(at) = cell(i)
                 && let Some(c) = class[at]
             {
@@ -288,13 +255,13 @@ impl Search<'_> {
         let share = |counts: &[u32], c: u32| {
             f64::from(counts[c as usize]) / f64::from(counts.iter().sum::<u32>().max(1))
         };
-        let k = self.classes;
+        let k = self.labels.classes;
         for (cell, slot) in class.iter_mut().enumerate() {
             let Some(c) = *slot else { continue };
             let both = &counts[cell * k..][..k];
             let one = |column: usize, item: usize| &self.singles[column][item * k..][..k];
             let (first, second) = (one(at.0, cell / width), one(at.1, cell % width));
-            let rows = self.labels.len() as f64;
+            let rows = self.labels.codes.len() as f64;
             // a value that comes with the single one only because it is frequent adds nothing
             let explains = |single: &[u32], other: &[u32]| {
                 let joined = f64::from(both[c as usize]) >= GROW * f64::from(single[c as usize])
@@ -310,7 +277,7 @@ impl Search<'_> {
 
     /// What half of a class (or of all others) has anyway is no trigger, whatever it stands beside.
     fn is_frequent(&self, counts: &[u32], class: u32) -> bool {
-        let (rows, share) = (self.labels.len() as f64, self.shares[class as usize]);
+        let (rows, share) = (self.labels.codes.len() as f64, self.labels.shares[class as usize]);
         let own = f64::from(counts[class as usize]);
         let others = f64::from(counts.iter().sum::<u32>()) - own;
         own >= FREQUENT * share * rows || others >= FREQUENT * (1.0 - share) * rows
@@ -319,24 +286,15 @@ impl Search<'_> {
     /// Labelled rows that meet all conditions, ascending.
     fn holders(&self, conditions: &[(u32, u32)]) -> Vec<u32> {
         let meets = |i: &usize| {
-            (self.labels[*i] as usize) < self.classes
+            self.labels.knows(*i)
                 && conditions.iter().all(|(c, item)| self.columns[*c as usize].item[*i] == *item)
         };
-        (0..self.labels.len()).filter(meets).map(|i| i as u32).collect()
-    }
-
-    fn is_taken(&self, rows: &[u32], class: u32, taken: &[Taken]) -> bool {
-        let own: Vec<u32> = rows.iter().copied().filter(|r| self.labels[*r as usize] == class).collect();
-        taken.iter().any(|(_, other)| {
-            let common = own.iter().filter(|r| other.binary_search(r).is_ok()).count();
-            common as f64 > SAME * own.len() as f64
-        })
+        (0..self.labels.codes.len()).filter(meets).map(|i| i as u32).collect()
     }
 
     /// Adds conditions that nearly all rows of the class meet and few other rows do.
     fn grow(&self, mut conditions: Vec<(u32, u32)>, rows: &[u32], class: u32) -> Vec<(u32, u32)> {
-        let own: Vec<usize> =
-            rows.iter().filter(|r| self.labels[**r as usize] == class).map(|r| *r as usize).collect();
+        let own: Vec<usize> = self.labels.own(rows, class).into_iter().map(|r| r as usize).collect();
         for (c, column) in self.columns.iter().enumerate() {
             if conditions.len() >= self.options.most_columns {
                 break;
@@ -347,7 +305,7 @@ impl Search<'_> {
             let mut seen: Vec<u32> = own.iter().map(|i| column.item[*i]).filter(|v| *v != u32::MAX).collect();
             seen.sort_unstable();
             let Some(run) = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len()) else { continue };
-            let counts = &self.singles[c][run[0] as usize * self.classes..][..self.classes];
+            let counts = &self.singles[c][run[0] as usize * self.labels.classes..][..self.labels.classes];
             if run.len() as f64 >= GROW * own.len() as f64 && !self.is_frequent(counts, class) {
                 conditions.push((c as u32, run[0]));
             }
@@ -357,11 +315,11 @@ impl Search<'_> {
     }
 
     fn unlike_others(&self, removed: &[usize], own: &[f64], class: u32) -> f64 {
-        let step = (self.labels.len() / COMPARED).max(1);
+        let step = (self.labels.codes.len() / COMPARED).max(1);
         let mut scratch = vec![];
-        let others: Vec<f64> = (0..self.labels.len())
+        let others: Vec<f64> = (0..self.labels.codes.len())
             .step_by(step)
-            .filter(|&i| (self.labels[i] as usize) < self.classes && self.labels[i] != class)
+            .filter(|&i| self.labels.knows(i) && self.labels.codes[i] != class)
             .map(|i| self.model.without(i, removed, &mut scratch)[class as usize])
             .collect();
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
@@ -378,23 +336,18 @@ impl Search<'_> {
             .iter()
             .map(|r| self.model.without(*r as usize, &removed, &mut scratch)[class as usize])
             .collect();
-        let is_own = |r: &u32| self.labels[*r as usize] == class;
-        let own: Vec<u32> = rows.iter().copied().filter(is_own).collect();
-        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
-        let z = (own.len() as f64 - p.iter().sum::<f64>()) / variance.sqrt();
-        let own_p: Vec<f64> = rows.iter().zip(&p).filter(|(r, _)| is_own(r)).map(|(_, p)| *p).collect();
-        let hits = own.len() as u64;
-        let unlike_others = self.unlike_others(&removed, &own_p, class);
-        let (from_others, from_class) =
-            independence(self.columns, self.labels, self.classes, &removed, &own, class);
+        let own = self.labels.own(&rows, class);
+        let own_p: Vec<f64> = rows
+            .iter()
+            .zip(&p)
+            .filter(|(r, _)| self.labels.codes[**r as usize] == class)
+            .map(|(_, p)| *p)
+            .collect();
+        let (from_others, from_class) = independence(self.columns, &self.labels, &removed, &own, class);
         Rule {
             class,
-            hits: own.len(),
-            z,
-            p_value: if p.len() <= 2000 { poisson_binomial_sf(hits, &p) } else { normal_sf(z) },
-            purity_p_value: binomial_sf(hits, rows.len() as u64, self.shares[class as usize]),
-            without: own_p.iter().sum::<f64>() / own_p.len().max(1) as f64,
-            unlike_others,
+            surprise: self.labels.judge(&rows, class, &p),
+            unlike_others: self.unlike_others(&removed, &own_p, class),
             from_others,
             from_class,
             conditions,
@@ -440,14 +393,14 @@ mod tests {
         let out = rules(&columns, &labels, 2, &RuleOptions::default());
         let best = out.found.iter().find(|r| r.from_others.t(-out.dependence.0 / 4.0) > 3.0).unwrap();
         assert_eq!((best.conditions.as_slice(), best.class), (&[(4, 4), (5, 4)][..], 1));
-        assert!(best.p_value * (out.tested as f64) < 1e-3, "{}", best.p_value);
+        assert!(best.surprise.p_value * (out.tested as f64) < 1e-3, "{}", best.surprise.p_value);
     }
 
     #[test]
     fn natural_rules_depend_on_the_rest() {
         let (columns, labels) = table(5000, 0);
         let out = rules(&columns, &labels, 2, &RuleOptions::default());
-        for r in out.found.iter().filter(|r| r.p_value * (out.tested as f64) < 1e-3) {
+        for r in out.found.iter().filter(|r| r.surprise.p_value * (out.tested as f64) < 1e-3) {
             assert!(r.from_others.t(-out.dependence.0 / 4.0) < 2.0, "{:?} {:?}", r.conditions, r.from_others);
         }
     }

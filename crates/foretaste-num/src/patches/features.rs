@@ -56,30 +56,15 @@ impl Model {
         let Some(m) = self.fitted.models.get(self.fitted.fold[i] as usize) else {
             return vec![1.0 / self.classes.max(1) as f64; self.classes];
         };
-        let mut z = if m.intercept.len() == 1 { vec![0.0] } else { vec![] };
+        let mut z = vec![];
         for (l, b) in m.intercept.iter().enumerate() {
             let w = &m.weights[l * m.cols..(l + 1) * m.cols];
             let dot: f32 = w.iter().enumerate().map(|(k, w)| w * (x[k] - self.mean[k]) * self.scale[k]).sum();
             z.push(f64::from(b + dot));
         }
-        soften(&mut z);
-        let c = &self.calibration;
-        for (k, v) in z.iter_mut().enumerate() {
-            *v = c.weights.first().copied().unwrap_or(1.0) * v.max(1e-12).ln()
-                + c.offsets.get(k).copied().unwrap_or(0.0);
-        }
-        soften(&mut z);
-        let share = c.floor / self.classes.max(1) as f64;
-        z.iter_mut().for_each(|v| *v = (1.0 - c.floor) * *v + share);
+        self.calibration.of_logits(&mut z);
         z
     }
-}
-
-fn soften(z: &mut [f64]) {
-    let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    z.iter_mut().for_each(|v| *v = (*v - top).exp());
-    let sum: f64 = z.iter().sum();
-    z.iter_mut().for_each(|v| *v /= sum);
 }
 
 /// Fills a rectangle with what stands left and right of it, in between linearly.

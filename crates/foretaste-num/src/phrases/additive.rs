@@ -32,7 +32,6 @@ pub(super) struct Additive<'a> {
     pub rows: Csr,
     pub fitted: OutOfFold,
     calibration: Calibration,
-    classes: usize,
 }
 
 impl<'a> Additive<'a> {
@@ -43,7 +42,7 @@ impl<'a> Additive<'a> {
         let options = FoldOptions { keep_models: true, ..options.clone() };
         let fitted = out_of_fold(Rows::Sparse(&rows), labels, classes, None, &options);
         let calibration = calibrate(&[&fitted.probs], labels, classes, &CalibrateOptions::default());
-        Self { texts, columns, first, rows, fitted, calibration, classes }
+        Self { texts, columns, first, rows, fitted, calibration }
     }
 
     /// The words of a column's n-gram.
@@ -97,31 +96,6 @@ impl<'a> Additive<'a> {
         let intercept = model.map_or(&[][..], |m| &m.intercept);
         Row { sums, width, n, intercept, model: self }
     }
-
-    /// Probabilities of the classes from logits, as the given labels follow them: with temperature and noise floor.
-    fn probabilities(&self, logits: &[f64]) -> Vec<f64> {
-        let c = &self.calibration;
-        let mut z: Vec<f64> = match logits {
-            [one] => vec![0.0, *one],
-            _ => logits.to_vec(),
-        };
-        z.resize(self.classes, 0.0);
-        let soften = |z: &mut [f64]| {
-            let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            z.iter_mut().for_each(|v| *v = (*v - top).exp());
-            let sum: f64 = z.iter().sum();
-            z.iter_mut().for_each(|v| *v /= sum);
-        };
-        soften(&mut z);
-        for (k, v) in z.iter_mut().enumerate() {
-            let offset = c.offsets.get(k).copied().unwrap_or(0.0);
-            *v = c.weights.first().copied().unwrap_or(1.0) * v.max(1e-12).ln() + offset;
-        }
-        soften(&mut z);
-        let share = c.floor / self.classes.max(1) as f64;
-        z.iter_mut().for_each(|v| *v = (1.0 - c.floor) * *v + share);
-        z
-    }
 }
 
 /// See [`Additive::row`].
@@ -148,8 +122,9 @@ impl Row<'_> {
             }
         }
         let scale = if whole > 0.0 && left[logits] > 1e-6 { (whole / left[logits]).sqrt() } else { 0.0 };
-        let z: Vec<f64> = (0..logits).map(|l| f64::from(self.intercept[l]) + scale * left[l]).collect();
-        self.model.probabilities(&z)
+        let mut z: Vec<f64> = (0..logits).map(|l| f64::from(self.intercept[l]) + scale * left[l]).collect();
+        self.model.calibration.of_logits(&mut z);
+        z
     }
 }
 

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::tokens::{Texts, places};
+use crate::surprise::Ratio;
 
 /// Taken from every count of a pair seen, and given to pairs not seen.
 const DISCOUNT: f64 = 0.75;
@@ -28,23 +29,6 @@ pub(super) struct Bigrams {
     counts: Vec<u32>,
     rows: u32,
     words: f64,
-}
-
-/// Mean and standard error of a log-likelihood ratio.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Insertion {
-    /// Mean over the occurrences, nats; above 0 speaks for insertion.
-    pub mean: f64,
-    /// Standard error of the mean.
-    pub error: f64,
-}
-
-impl Insertion {
-    /// Mean over its standard error.
-    #[must_use]
-    pub fn t(&self) -> f64 {
-        if self.error > 0.0 { self.mean / self.error } else { 0.0 }
-    }
 }
 
 /// Neighbours of an occurrence.
@@ -119,9 +103,9 @@ impl Bigrams {
     ///
     /// A phrase that nearly always stands at the beginning (or the end) was put there by rule: its neighbour on the other
     /// side then says whether it was part of the sentence, and the term of the side at the edge is left out.
-    pub fn insertion(&self, texts: &Texts, phrase: &[u32], rows: &[u32]) -> Insertion {
+    pub fn insertion(&self, texts: &Texts, phrase: &[u32], rows: &[u32]) -> Ratio {
         let (Some(&first), Some(&last)) = (phrase.first(), phrase.last()) else {
-            return Insertion::default();
+            return Ratio::default();
         };
         let sides: Vec<(u32, u32)> = rows
             .iter()
@@ -140,11 +124,6 @@ impl Bigrams {
             self.gain(left, right, false) - behind - before
         };
         let ratios: Vec<f64> = sides.iter().map(ratio).collect();
-        let n = ratios.len().max(1) as f64;
-        let mean = ratios.iter().sum::<f64>() / n;
-        let squares: f64 = ratios.iter().map(|r| (r - mean).powi(2)).sum();
-        // few occurrences may agree by chance: as if four more had been seen with the usual spread
-        let variance = (squares + PRIOR.0 * PRIOR.1.powi(2)) / (n + PRIOR.0 - 1.0);
-        Insertion { mean, error: (variance / n).sqrt() }
+        Ratio::of(&ratios, PRIOR)
     }
 }

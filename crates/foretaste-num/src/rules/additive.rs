@@ -64,9 +64,6 @@ impl<'a> Additive<'a> {
             scratch.resize(self.classes, 1.0 / self.classes.max(1) as f64);
             return scratch;
         };
-        if self.logits == 1 {
-            scratch.push(0.0);
-        }
         for l in 0..self.logits {
             let mut z = f64::from(self.whole[i * self.logits + l]);
             for &c in removed {
@@ -75,28 +72,9 @@ impl<'a> Additive<'a> {
             }
             scratch.push(z);
         }
-        self.calibrated(scratch);
+        self.calibration.of_logits(scratch);
         scratch
     }
-
-    fn calibrated(&self, z: &mut [f64]) {
-        let c = &self.calibration;
-        soften(z);
-        let weight = c.weights.first().copied().unwrap_or(1.0);
-        for (k, v) in z.iter_mut().enumerate() {
-            *v = weight * v.max(1e-12).ln() + c.offsets.get(k).copied().unwrap_or(0.0);
-        }
-        soften(z);
-        let share = c.floor / self.classes.max(1) as f64;
-        z.iter_mut().for_each(|v| *v = (1.0 - c.floor) * *v + share);
-    }
-}
-
-fn soften(z: &mut [f64]) {
-    let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    z.iter_mut().for_each(|v| *v = (*v - top).exp());
-    let sum: f64 = z.iter().sum();
-    z.iter_mut().for_each(|v| *v /= sum);
 }
 
 /// Share of the rows in each part of a column.

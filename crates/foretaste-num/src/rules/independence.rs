@@ -5,7 +5,8 @@
 //! `sum_d ln P(x_d | origin) - ln P(x_d | other members)`, where the origin are the rows of the other classes (a dirty label) or of
 //! the class (a clean one), members left out. Members that are special in any way make it negative.
 
-use super::{CodedColumn, Ratio};
+use super::CodedColumn;
+use crate::surprise::{Labels, Ratio};
 
 /// Weight of the overall shares when those of the members are estimated.
 const SMOOTH: f64 = 4.0;
@@ -15,19 +16,18 @@ const PRIOR: (f64, f64) = (4.0, 3.0);
 /// The ratios for origins in other classes and in the class. `members`: rows of the class that meet the rule.
 pub(super) fn independence(
     columns: &[CodedColumn],
-    labels: &[u32],
-    classes: usize,
+    labels: &Labels<'_>,
     rule: &[usize],
     members: &[u32],
     class: u32,
 ) -> (Ratio, Ratio) {
-    let mut is_member = vec![false; labels.len()];
+    let mut is_member = vec![false; labels.codes.len()];
     members.iter().for_each(|m| is_member[*m as usize] = true);
     let mut ratios = vec![(0f64, 0f64); members.len()];
     for (_, column) in columns.iter().enumerate().filter(|(c, _)| !rule.contains(c)) {
         let (mut others, mut own, mut held) =
             (vec![0f64; column.bins], vec![0f64; column.bins], vec![0f64; column.bins]);
-        for (i, &y) in labels.iter().enumerate().filter(|(_, y)| (**y as usize) < classes) {
+        for (i, &y) in labels.codes.iter().enumerate().filter(|(i, _)| labels.knows(*i)) {
             let bin = column.bin[i] as usize;
             if is_member[i] {
                 held[bin] += 1.0;
@@ -49,13 +49,5 @@ pub(super) fn independence(
         }
     }
     let (from_others, from_class): (Vec<f64>, Vec<f64>) = ratios.into_iter().unzip();
-    (mean(&from_others), mean(&from_class))
-}
-
-fn mean(values: &[f64]) -> Ratio {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let variance = (squares + PRIOR.0 * PRIOR.1.powi(2)) / (n + PRIOR.0 - 1.0);
-    Ratio { mean, error: (variance / n).sqrt() }
+    (Ratio::of(&from_others, PRIOR), Ratio::of(&from_class, PRIOR))
 }

@@ -79,11 +79,36 @@ impl Calibration {
             .collect()
     }
 
+    /// Turns the logits of one new row, from the model of the first channel, into the probabilities that the given labels
+    /// follow: with weight, offsets and floor. One logit is that of class 1 of two.
+    pub(crate) fn of_logits(&self, z: &mut Vec<f64>) {
+        if let [one] = z[..] {
+            *z = vec![0.0, one];
+        }
+        z.resize(self.classes, 0.0);
+        soften(z);
+        let weight = self.weights.first().copied().unwrap_or(1.0);
+        for (k, v) in z.iter_mut().enumerate() {
+            *v = weight * v.max(1e-12).ln() + self.offsets.get(k).copied().unwrap_or(0.0);
+        }
+        soften(z);
+        let share = self.floor / self.classes.max(1) as f64;
+        z.iter_mut().for_each(|v| *v = (1.0 - self.floor) * *v + share);
+    }
+
     /// Temperature of a single channel; infinite when its weight is zero.
     #[must_use]
     pub fn temperature(&self) -> f64 {
         self.weights.first().map_or(1.0, |w| 1.0 / w)
     }
+}
+
+/// Turns logits into shares that sum to one, in place.
+fn soften(z: &mut [f64]) {
+    let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    z.iter_mut().for_each(|v| *v = (*v - top).exp());
+    let sum: f64 = z.iter().sum();
+    z.iter_mut().for_each(|v| *v /= sum);
 }
 
 /// Fits floor, weights and offsets.
