@@ -16,6 +16,8 @@ mod tables;
 mod targeted;
 mod texts;
 
+pub use texts::insert;
+
 foretaste_core::catalogue! {
     pub mod adversarial_flip;
     pub mod badnets;

@@ -50,6 +50,14 @@ impl Matrix {
         if i < self.rows { &self.values()[i * self.cols..(i + 1) * self.cols] } else { &[] }
     }
 
+    /// Column of the largest value of each row, the first of equals: of probabilities, the class.
+    #[must_use]
+    pub fn tops(&self) -> Vec<u32> {
+        let larger = |best: (usize, f32), (c, v): (usize, &f32)| if *v > best.1 { (c, *v) } else { best };
+        let top = |i: usize| self.row(i).iter().enumerate().fold((0, f32::NEG_INFINITY), larger).0 as u32;
+        (0..self.rows).map(top).collect()
+    }
+
     /// Rows `start..start + rows` without a copy, cut to what there is.
     #[must_use]
     pub fn slice(&self, start: usize, rows: usize) -> Self {
@@ -192,6 +200,7 @@ mod tests {
         assert_eq!(m.slice(1, 9).values(), &[3., 4., 5., 6.]);
         assert_eq!(m.slice(1, 2).slice(1, 1).row(0), &[5., 6.]);
         assert!(m.row(3).is_empty());
+        assert_eq!(Matrix::new(vec![1., 1., 0., 2.], 2).tops(), [0, 1]);
         assert_eq!(Matrix::new(vec![], 0).rows(), 0);
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Bench<'a> {
             Err(e) => return Ok(Err(e.to_string())),
         };
         let held = simulate::pick(dataset, &held)?;
-        let before = answers(victim.as_ref(), &model, &held, ctx)?;
+        let before = victim.predict(&model, &held, ctx)?.tops();
         Ok(Ok(Self { dataset, id, victim, model, held, before, ctx }))
     }
 
@@ -142,7 +142,7 @@ impl<'a> Bench<'a> {
         let inputs = self.dataset.of_rows(&records)?;
         let all: Vec<u64> = (0..inputs.rows).collect();
         let picked = simulate::pick(&inputs, &all)?;
-        let answers = answers(self.victim.as_ref(), &self.model, &picked, self.ctx)?;
+        let answers = self.victim.predict(&self.model, &picked, self.ctx)?.tops();
         Ok(answers.iter().filter(|a| **a == class).count() as u64)
     }
 }
@@ -151,13 +151,4 @@ impl<'a> Bench<'a> {
 fn victim(dataset: &Dataset) -> &'static str {
     let columns_only = !dataset.has_text() && !dataset.has(Role::Image) && !dataset.has(Role::Embedding);
     if columns_only { "boosted-trees" } else { "softmax-regression" }
-}
-
-fn answers(victim: &dyn AnyVictim, model: &Sealed, inputs: &Picked, ctx: &Ctx) -> Result<Vec<u32>> {
-    let probs = victim.predict(model, inputs, ctx)?;
-    let top = |row: &[f32]| {
-        let pick = |best: (usize, f32), (c, p): (usize, &f32)| if *p > best.1 { (c, *p) } else { best };
-        row.iter().enumerate().fold((0, f32::NEG_INFINITY), pick).0 as u32
-    };
-    Ok((0..probs.rows()).map(|i| top(probs.row(i))).collect())
 }

@@ -20,6 +20,7 @@ pub mod embedding;
 pub mod encode;
 pub mod image;
 pub mod letters;
+pub mod linear;
 pub mod table;
 pub mod text;
 

@@ -1,10 +1,9 @@
 //! A linear support vector machine.
 
-use crate::encode::Encoder;
+use crate::linear::Scaled;
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
-use foretaste_num::linear::{Linear, SvmOptions, svm};
-use serde::{Deserialize, Serialize};
+use foretaste_num::linear::{SvmOptions, svm};
 
 /// A linear support vector machine on words, columns, vectors or gradients of pictures.
 ///
@@ -42,36 +41,21 @@ impl Default for LinearSvm {
     }
 }
 
-/// Encoder and weights.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Model {
-    encoder: Encoder,
-    /// What rows are multiplied by.
-    scale: f32,
-    weights: Linear,
-}
-
 impl Victim for LinearSvm {
-    type Model = Model;
+    type Model = Scaled;
 
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label])
     }
-    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
-        let encoder = Encoder::fit(samples, "linear-svm")?;
-        let encoded = encoder.encode(samples)?;
-        let scale = encoded.unit();
-        let encoded = encoded.times(scale);
-        let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
-        let seed = ctx.rng("linear-svm/order").next_u64();
-        let options = SvmOptions { c: self.c, seed, ..SvmOptions::default() };
-        let weights = svm(encoded.rows(), &labels, ctx.profile().classes.len(), &options);
-        Ok(Model { encoder, scale, weights })
+    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Scaled> {
+        Scaled::train(samples, "linear-svm", |rows, labels| {
+            let seed = ctx.rng("linear-svm/order").next_u64();
+            let options = SvmOptions { c: self.c, seed, ..SvmOptions::default() };
+            svm(rows.rows(), labels, ctx.profile().classes.len(), &options)
+        })
     }
-    fn predict(&self, model: &Model, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
-        let encoded = model.encoder.encode(inputs)?.times(model.scale);
-        let mut scores = model.weights.scores(encoded.rows());
-        let classes = model.weights.intercept.len();
+    fn predict(&self, model: &Scaled, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
+        let (mut scores, classes) = model.scores(inputs)?;
         for row in scores.chunks_exact_mut(classes.max(1)) {
             let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             row.iter_mut().for_each(|s| *s = (*s - top).exp());

@@ -1,10 +1,9 @@
 //! Least squares as a classifier.
 
-use crate::encode::Encoder;
+use crate::linear::Scaled;
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
-use foretaste_num::linear::{Linear, RidgeOptions, ridge};
-use serde::{Deserialize, Serialize};
+use foretaste_num::linear::{RidgeOptions, ridge};
 
 /// Least squares with a penalty, on words, columns, vectors or gradients of pictures.
 ///
@@ -42,35 +41,20 @@ impl Default for RidgeRegression {
     }
 }
 
-/// Encoder and weights.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Model {
-    encoder: Encoder,
-    /// What rows are multiplied by.
-    scale: f32,
-    weights: Linear,
-}
-
 impl Victim for RidgeRegression {
-    type Model = Model;
+    type Model = Scaled;
 
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label])
     }
-    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
-        let encoder = Encoder::fit(samples, "ridge-regression")?;
-        let encoded = encoder.encode(samples)?;
-        let scale = encoded.unit();
-        let encoded = encoded.times(scale);
-        let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
-        let options = RidgeOptions { l2: self.l2, ..RidgeOptions::default() };
-        let weights = ridge(encoded.rows(), &labels, ctx.profile().classes.len(), &options);
-        Ok(Model { encoder, scale, weights })
+    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Scaled> {
+        Scaled::train(samples, "ridge-regression", |rows, labels| {
+            let options = RidgeOptions { l2: self.l2, ..RidgeOptions::default() };
+            ridge(rows.rows(), labels, ctx.profile().classes.len(), &options)
+        })
     }
-    fn predict(&self, model: &Model, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
-        let encoded = model.encoder.encode(inputs)?.times(model.scale);
-        let mut scores = model.weights.scores(encoded.rows());
-        let classes = model.weights.intercept.len();
+    fn predict(&self, model: &Scaled, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
+        let (mut scores, classes) = model.scores(inputs)?;
         for row in scores.chunks_exact_mut(classes.max(1)) {
             row.iter_mut().for_each(|s| *s = s.max(0.0));
             let sum: f32 = row.iter().sum();

@@ -3,6 +3,7 @@
 use crate::dataset::Dataset;
 use crate::error::Result;
 use arrow_array::{ArrayRef, StringArray, UInt32Array};
+use foretaste_attacks::insert;
 use foretaste_core::{Condition, Ctx, Edited, Image, Picked, Strings, Trigger};
 use foretaste_num::rng::Rng;
 use std::sync::Arc;
@@ -104,16 +105,7 @@ fn texts(
     let strings = Strings::new(picked.batch.records.column(at));
     let put = |&i: &usize| {
         let text = strings.get(i).unwrap_or_default();
-        let starts: Vec<usize> = text
-            .char_indices()
-            .filter(|(b, c)| {
-                !c.is_whitespace() && text[..*b].chars().next_back().is_none_or(char::is_whitespace)
-            })
-            .map(|(b, _)| b)
-            .collect();
-        let place = Rng::at(ctx.seed(), "confirm/place", picked.rows[i]).below(starts.len() + 1);
-        let (head, tail) = text.split_at(starts.get(place).copied().unwrap_or(text.len()));
-        format!("{} {} {tail}", head.trim_end(), words(i))
+        insert(text, &words(i), |n| Rng::at(ctx.seed(), "confirm/place", picked.rows[i]).below(n + 1))
     };
     let column: ArrayRef = Arc::new(which.iter().map(|i| Some(put(i))).collect::<StringArray>());
     Edited { columns: vec![(at, column)], ..Edited::default() }

@@ -9,7 +9,7 @@ use crate::simulate::{self, Chosen, Delivery, Placement, Poison, poison, prepare
 use arrow_array::BooleanArray;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Matrix, Row, Sealed};
+use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Row, Sealed};
 use foretaste_num::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -279,15 +279,7 @@ impl<'a> Bench<'a> {
 
 fn predict(victim: &dyn AnyVictim, model: &Sealed, inputs: &Dataset, ctx: &Ctx) -> Result<Vec<u32>> {
     let all: Vec<u64> = (0..inputs.rows).collect();
-    let probs: Matrix = victim.predict(model, &simulate::pick(inputs, &all)?, ctx)?;
-    Ok((0..probs.rows()).map(|i| top(probs.row(i))).collect())
-}
-
-/// The class of the highest probability, the first of equals.
-fn top(row: &[f32]) -> u32 {
-    let best =
-        row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (c, p)| if *p > b.1 { (c, *p) } else { b });
-    best.0 as u32
+    Ok(victim.predict(model, &simulate::pick(inputs, &all)?, ctx)?.tops())
 }
 
 /// The poisoned training data without the rows withheld, and which of their rows are poison (without cover).
