@@ -231,6 +231,7 @@ pub fn spans(text: &str) -> Vec<(String, bool)> {
 /// How a finding was decided, in words.
 pub fn decision(d: &Decision) -> String {
     let mut out = match d.rule.as_str() {
+        "confirmed" => "Benjamini–Hochberg, then tried on a model".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
         "uncalibrated" => "uncalibrated: the score only orders".to_owned(),

@@ -197,6 +197,29 @@ fn html_template_trusts_only_what_is_ours() {
 }
 
 #[test]
+fn html_draws_the_stamp_and_says_that_it_was_tried() {
+    let mut demo = demo::images();
+    let f = &mut demo.0.findings[0];
+    f.kind = foretaste_core::Kind::Backdoor;
+    f.decision.rule = "confirmed".into();
+    f.trigger = Some(foretaste_core::Trigger::Patch {
+        left: 3,
+        top: 4,
+        width: 2,
+        height: 1,
+        channels: 3,
+        pixels: vec![255, 0, 0, 0, 0, 16],
+    });
+    f.target_class = Some("stop".into());
+    let page = output("html", &demo);
+    assert!(page.contains("<rect x=\"0\" y=\"0\" width=\"1\" height=\"1\" fill=\"#ff0000\"/>"));
+    assert!(page.contains("<rect x=\"1\" y=\"0\" width=\"1\" height=\"1\" fill=\"#000010\"/>"));
+    assert!(page.contains("the trigger turns a model") && !page.contains("a rule that was asked for"));
+    let validator = jsonschema::draft202012::new(&foretaste_report::json::schema()).unwrap();
+    assert!(validator.is_valid(&json("json", &demo)));
+}
+
+#[test]
 fn html_table_holds_the_most_suspicious() {
     let demo = demo::images();
     let page = output("html", &demo);

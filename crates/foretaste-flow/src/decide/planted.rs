@@ -74,7 +74,7 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     f.target_class = Some(class.clone());
     f.clean_label = planted.then_some(clean);
     f.effect.clone_from(&lead.effect);
-    f.decision.rule = "benjamini-hochberg, confirmed on a model".into();
+    f.decision.rule = "confirmed".into();
     f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
