@@ -54,8 +54,8 @@ foretaste_core::choices! {
 /// ```
 ///
 /// # Caught by
-/// `patch-association`, pixel for pixel, if the patch is opaque and the pictures were not compressed afterwards; for the
-/// others samples whose label contradicts their content (`confident-learning`, `knn-label`).
+/// `patch-association`, pixel for pixel, if the patch is opaque and the pictures were not compressed afterwards: all of it at
+/// 1 and 5 % of traffic signs, where `confident-learning` finds 39 and 8 % and `knn-label` 93 and 44 %.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -24,8 +24,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// No detector looks for the pattern itself yet. Single samples whose label contradicts their content come out by
-/// `confident-learning` and `knn-label`, and `robust-covariance` orders what remains of a class.
+/// No detector looks for the pattern itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds 70 and 20 %,
+/// `knn-label` 89 and 47 %, with 1 to 3 % of the honest pictures.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

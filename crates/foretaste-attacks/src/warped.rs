@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// Samples whose label contradicts their content (`confident-learning`, `knn-label`). Input statistics show little.
+/// No detector looks for the warp itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds none, `knn-label` 48
+/// and 10 %, with 3 % of the honest pictures.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
