@@ -5,6 +5,7 @@
 
 mod columns;
 mod content;
+mod gallery;
 mod gather;
 mod planted;
 
@@ -17,6 +18,7 @@ foretaste_core::catalogue! {
     pub mod outlier_distance;
     pub mod outlier_tail;
     pub mod patch_association;
+    pub mod pattern_association;
     pub mod phrase_association;
     pub mod robust_covariance;
     pub mod source_skew;

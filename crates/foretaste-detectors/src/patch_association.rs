@@ -1,15 +1,11 @@
 //! Stamps on pictures that go with a class.
 
-use crate::gather::add_run;
-use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
-use foretaste_core::{
-    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, Trigger,
-};
+use crate::gallery::Gallery;
+use crate::planted::{self, Believed, PLAIN, Planted, Planting};
+use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, Trigger};
 use foretaste_macros::Catalogue;
-use foretaste_num::patches::{Patch, PatchOptions, Patches, Pictures, patches};
-use foretaste_num::rng::mix;
+use foretaste_num::patches::{Patch, PatchOptions, Patches, patches};
 use foretaste_num::softmax::FoldOptions;
-use serde::{Deserialize, Serialize};
 
 /// The same pixels at the same place of many pictures, which go with a class.
 ///
@@ -57,20 +53,6 @@ impl Default for PatchAssociation {
     }
 }
 
-/// Pictures in pieces, in any order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Gallery {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Piece {
-    first_row: u64,
-    labels: Vec<u32>,
-    pixels: Vec<u8>,
-    shape: (usize, usize, usize),
-}
-
 impl Detect for PatchAssociation {
     type State = Gallery;
     type Model = Planted;
@@ -84,48 +66,28 @@ impl Detect for PatchAssociation {
     }
 
     fn fold(&self, state: &mut Gallery, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        let labels = batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec());
-        let (pixels, shape) = match &batch.pixels {
-            Some(p) => (p.values().to_vec(), (p.width, p.height, p.channels)),
-            None => (vec![], (0, 0, 0)),
-        };
-        state.pieces.push(Piece { first_row: batch.first_row, labels, pixels, shape });
+        state.add(batch);
         Ok(())
     }
 
     fn merge(&self, into: &mut Gallery, from: Gallery) -> Result<()> {
-        into.pieces.extend(from.pieces);
+        into.merge(from);
         Ok(())
     }
 
-    fn fit(&self, mut state: Gallery, ctx: &Ctx) -> Result<Step<Gallery, Planted>> {
-        state.pieces.sort_by_key(|p| p.first_row);
-        let (mut runs, mut labels, mut pixels) = (vec![], vec![], vec![]);
-        let (width, height, channels) = state.pieces.first().map_or((0, 0, 0), |p| p.shape);
-        for p in state.pieces {
-            add_run(&mut runs, p.first_row, p.labels.len() as u64);
-            labels.extend(p.labels);
-            pixels.extend(p.pixels);
-        }
-        let size = width * height * channels;
-        if pixels.len() != size * labels.len() {
-            pixels.clear();
-        }
-        let view = |i: usize| pixels.get(i * size..(i + 1) * size).unwrap_or_default();
-        let order = by_content(labels.len(), |i| (content(view(i)), labels[i]));
-        let sorted: Vec<u8> = order.iter().flat_map(|i| view(*i)).copied().collect();
-        let given: Vec<u32> = order.iter().map(|i| labels[*i]).collect();
+    fn fit(&self, state: Gallery, ctx: &Ctx) -> Result<Step<Gallery, Planted>> {
+        let hung = state.hung();
         let options = PatchOptions {
             least_rows: self.least_rows,
             contrast: self.contrast.min(255) as u8,
             folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
             ..PatchOptions::default()
         };
-        let all = Pictures { pixels: &sorted, width, height, channels };
-        let found = patches(&all, &given, ctx.profile().classes.len(), &options);
-        let mut planting = Planting::new(runs, &order, &labels);
+        let all = hung.pictures();
+        let found = patches(&all, &hung.given, ctx.profile().classes.len(), &options);
+        let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels);
         for (patch, p) in believed(&found) {
-            planting.take(lead(patch, &p, found.tested, channels, ctx), &patch.rows, p.planted);
+            planting.take(lead(patch, &p, found.tested, all.channels, ctx), &patch.rows, p.planted);
         }
         Ok(Step::Ready(planting.done()))
     }
@@ -137,11 +99,6 @@ impl Detect for PatchAssociation {
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
     }
-}
-
-/// A number that stands for the content of a picture.
-fn content(pixels: &[u8]) -> u64 {
-    pixels.iter().fold(0, |h, p| mix(h ^ u64::from(*p)))
 }
 
 /// Stamps that are a surprise or pure beyond chance, the most believed first. Exact pixels do not repeat by nature, so that

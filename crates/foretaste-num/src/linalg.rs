@@ -70,7 +70,7 @@ fn summed<T: Number>(a: &[T], a_cols: usize, b: &[T], b_cols: usize) -> Vec<T> {
 }
 
 /// `a^T a` of a row-major matrix of `cols` columns, added in double precision.
-fn gram(a: &[f32], cols: usize) -> Vec<f64> {
+pub(crate) fn gram(a: &[f32], cols: usize) -> Vec<f64> {
     let mut sum = vec![0f64; cols * cols];
     if sum.is_empty() {
         return sum;

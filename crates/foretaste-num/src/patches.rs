@@ -4,67 +4,13 @@
 //! pixels at every place is counted by its exact content. What many pictures share is grown to the whole stamp and asked:
 //! is the label a surprise to a model that did not see the picture, with the stamp painted over?
 
-mod features;
-
-use features::Model;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
+use crate::pictures::{Model, Pictures, Place};
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
 use crate::surprise::{Labels, Surprise, mostly_in};
-
-/// Pictures of one size: row by row, channels interleaved.
-#[derive(Clone, Copy, Debug)]
-pub struct Pictures<'a> {
-    /// `n * height * width * channels` values.
-    pub pixels: &'a [u8],
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-    /// Values a pixel.
-    pub channels: usize,
-}
-
-impl<'a> Pictures<'a> {
-    /// Values of one picture.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.width * self.height * self.channels
-    }
-
-    /// Number of pictures.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.pixels.len().checked_div(self.size()).unwrap_or(0)
-    }
-
-    /// True if there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The values of picture `i`.
-    #[must_use]
-    pub fn get(&self, i: usize) -> &'a [u8] {
-        &self.pixels[i * self.size()..(i + 1) * self.size()]
-    }
-}
-
-/// A rectangle of pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Pixels from the left.
-    pub left: usize,
-    /// Pixels from the top.
-    pub top: usize,
-    /// Pixels across.
-    pub width: usize,
-    /// Pixels down.
-    pub height: usize,
-}
 
 /// How to look for stamps.
 #[derive(Clone, Debug, PartialEq)]

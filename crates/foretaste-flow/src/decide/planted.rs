@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 const EFFECT_LEVEL: f64 = 0.01;
 /// Success rate from which a natural feature is called a shortcut: it decides alone more often than not.
 const SHORTCUT: f64 = 0.5;
+/// Share of the members of a lead from which another lead holds them.
+const INSIDE: f64 = 0.9;
 /// Probability of the class without the trigger from which the label is what a careful annotator would give.
 const CLEAN: f64 = 0.5;
 
@@ -27,6 +29,10 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
             .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
             .then(a.1.subject.cmp(&b.1.subject))
     });
+    let parts: Vec<bool> =
+        tried.iter().map(|(_, l)| tried.iter().any(|(_, other)| part_of(l, other))).collect();
+    let mut whole = parts.iter();
+    tried.retain(|_| !whole.next().is_some_and(|p| *p));
     let mut explained: BTreeSet<u64> = BTreeSet::new();
     let mut out = vec![];
     for kind in [Kind::Backdoor, Kind::Shortcut] {
@@ -39,6 +45,15 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         }
     }
     out
+}
+
+/// True if `other` explains nearly all members of a lead and more, and turns more samples beyond doubt: a corner of a
+/// blended picture may be a stamp in itself.
+fn part_of(lead: &Lead, other: &Lead) -> bool {
+    let (Some(own), Some(more)) = (&lead.effect, &other.effect) else { return false };
+    let common = lead.members.iter().filter(|r| other.members.binary_search(r).is_ok()).count();
+    let inside = common as f64 >= INSIDE * lead.members.len() as f64;
+    inside && other.members.len() > lead.members.len() && more.interval.0 > own.interval.1 && works(other)
 }
 
 /// Rows that backdoors explain.

@@ -117,10 +117,38 @@ pub struct StampView {
 
 /// Squares of a stamp on a page at most; a larger one is shown by the examples.
 const SQUARES: u32 = 1024;
+/// Squares on a side of a pattern at most; of a larger one every second, third ... pixel is shown.
+const SIDE: u32 = 32;
 
 fn stamp(trigger: &Trigger) -> Option<StampView> {
-    let Trigger::Patch { width, height, channels, pixels, .. } = trigger else { return None };
-    let (width, height, channels) = (*width, *height, *channels as usize);
+    match trigger {
+        Trigger::Patch { width, height, channels, pixels, .. } => {
+            squares(*width, *height, *channels, pixels, trigger.words())
+        }
+        Trigger::Pattern { width, height, channels, delta } => {
+            let most = delta.iter().fold(1f32, |m, d| m.max(d.abs()));
+            let step = (width.max(height).div_ceil(SIDE)).max(1);
+            let mut pixels = vec![];
+            for y in (0..*height).step_by(step as usize) {
+                for x in (0..*width).step_by(step as usize) {
+                    let at = (y * width + x) as usize * *channels as usize;
+                    let values = delta.get(at..at + *channels as usize)?;
+                    // grey is nothing, black and white are the most that is taken and added
+                    pixels.extend(values.iter().map(|d| (128.0 + 127.0 * d / most) as u8));
+                }
+            }
+            let words = format!(
+                "{}; grey: nothing added, white and black: {most:.0} of 255 more and less",
+                trigger.words()
+            );
+            squares(width.div_ceil(step), height.div_ceil(step), *channels, &pixels, words)
+        }
+        Trigger::Phrase { .. } | Trigger::Rule { .. } => None,
+    }
+}
+
+fn squares(width: u32, height: u32, channels: u32, pixels: &[u8], words: String) -> Option<StampView> {
+    let channels = channels as usize;
     if channels == 0 || width.checked_mul(height).is_none_or(|n| n == 0 || n > SQUARES) {
         return None;
     }
@@ -129,7 +157,7 @@ fn stamp(trigger: &Trigger) -> Option<StampView> {
         (i as u32 % width, i as u32 / width, format!("#{r:02x}{g:02x}{b:02x}"))
     };
     let squares = pixels.chunks_exact(channels).enumerate().map(square).collect();
-    Some(StampView { width, height, squares, words: trigger.words() })
+    Some(StampView { width, height, squares, words })
 }
 
 /// An example that is a picture.

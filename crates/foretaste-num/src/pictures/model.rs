@@ -1,4 +1,4 @@
-//! What the model of stamps sees: coarse brightness and the directions of edges.
+//! A model of pictures that sees coarse brightness and the directions of edges.
 
 use super::{Pictures, Place};
 use crate::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
@@ -11,7 +11,7 @@ const CELLS: usize = 7;
 const DIRECTIONS: usize = 8;
 
 /// Softmax regressions of the folds over standardised features.
-pub(super) struct Model {
+pub(crate) struct Model {
     fitted: OutOfFold,
     calibration: Calibration,
     classes: usize,
@@ -52,7 +52,12 @@ impl Model {
     pub fn painted_over(&self, pictures: &Pictures<'_>, i: usize, place: Place) -> Vec<f64> {
         let mut image = pictures.get(i).to_vec();
         paint(&mut image, pictures, place);
-        let x = features(pictures, &image);
+        self.probabilities(pictures, i, &image)
+    }
+
+    /// Probabilities of the classes by the model that has not seen picture `i`, of that picture as `image` shows it.
+    pub fn probabilities(&self, pictures: &Pictures<'_>, i: usize, image: &[u8]) -> Vec<f64> {
+        let x = features(pictures, image);
         let Some(m) = self.fitted.models.get(self.fitted.fold[i] as usize) else {
             return vec![1.0 / self.classes.max(1) as f64; self.classes];
         };

@@ -1,0 +1,467 @@
+//! One picture, added to many: blends, waves, soft fields of light.
+//!
+//! Such a pattern lies in the pictures of one label and nowhere else. So every class is looked at with the eyes of all others:
+//! in coordinates in which their pictures are white noise (leave-class-out covariance), something added to some pictures of the
+//! class stands out, whatever these show. Directions in which the class is widest are candidates; each is followed to the
+//! group of pictures at its far end. Then the group is asked: does it stand apart, is the pattern equally strong in all of
+//! them, and are they pictures of all classes once it is gone? (`odds`). Is their label a surprise then, to a model that learned without it?
+
+mod odds;
+mod outside;
+
+use crate::linalg::truncated_svd_dense;
+use crate::pictures::{Model, Pictures};
+use crate::rng::mix;
+use crate::softmax::FoldOptions;
+use crate::surprise::{Labels, Surprise};
+use outside::{Outside, Whole, dot};
+use rayon::prelude::*;
+
+/// How to look for patterns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatternOptions {
+    /// Fewest pictures of a pattern.
+    pub least_rows: u32,
+    /// Directions looked at in each class.
+    pub directions: u32,
+    /// Most patterns that come back.
+    pub most: usize,
+    /// Folds of the model, and the seed.
+    pub folds: FoldOptions,
+}
+
+impl Default for PatternOptions {
+    fn default() -> Self {
+        Self { least_rows: 8, directions: 24, most: 5, folds: FoldOptions::default() }
+    }
+}
+
+/// A pattern and what speaks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    /// The class it goes with.
+    pub class: u32,
+    /// Labelled pictures that carry it, ascending.
+    pub rows: Vec<u32>,
+    /// What it adds: `height * width * channels` values.
+    pub delta: Vec<f32>,
+    /// Its mean strength, in standard deviations of pictures of other classes along it; from halves of the group, each
+    /// measured with the pattern of the other.
+    pub strength: f64,
+    /// Standard deviation of the strength over its pictures, in the same unit.
+    pub spread: f64,
+    /// Classes that its pictures look like without it.
+    pub looks_like: usize,
+    /// Log-odds (nats) that it was added, against a natural part of the class: by chance, at least x for `exp(-x)` of the groups.
+    pub odds: f64,
+    /// How its pictures' labels stand to the class, the pattern taken out of all pictures.
+    pub surprise: Surprise,
+}
+
+/// Patterns found and how many groups were looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patterns {
+    /// The most probable first.
+    pub found: Vec<Pattern>,
+    /// Groups of pictures: what a p-value has to be corrected for.
+    pub tested: usize,
+}
+
+/// Values of a coarse picture at most; coarser than this where there are few pictures.
+const VALUES: usize = 784;
+/// Pictures for each value of a coarse picture at least: a covariance wants more rows than columns.
+const PER_VALUE: usize = 4;
+/// Pictures of the smallest class that is looked at.
+const LEAST_CLASS: usize = 20;
+/// Times that a group is drawn anew around its mean.
+const ROUNDS: usize = 8;
+/// Share of the larger of two groups from which they are one.
+const SAME: f64 = 0.8;
+/// Odds of equal strength (nats) below which, and odds of standing apart up to zero for which, a group is natural
+/// without asking what its pictures show.
+const UNSTEADY: f64 = -10.0;
+/// Probability, corrected for all groups, up to which a group is worth a model of its own.
+const WORTH: f64 = 0.05;
+
+/// Looks for patterns. `labels`: one per picture, not below `classes` where there is none.
+#[must_use]
+pub fn patterns(
+    pictures: &Pictures<'_>,
+    labels: &[u32],
+    classes: usize,
+    options: &PatternOptions,
+) -> Patterns {
+    let fits = pictures.width > 1 && pictures.height > 1 && pictures.channels > 0;
+    if classes < 3 || !fits || pictures.len() != labels.len() {
+        return Patterns::default();
+    }
+    let (coarse, dim) = coarse(pictures);
+    if dim == 0 {
+        return Patterns::default();
+    }
+    let labels = Labels::new(labels, classes);
+    let model = Model::new(pictures, labels.codes, classes, &options.folds);
+    Search { pictures, labels, options, whole: Whole::new(&coarse, dim), model }.run()
+}
+
+/// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values.
+fn coarse(pictures: &Pictures<'_>) -> (Vec<f32>, usize) {
+    let (w, h, c) = (pictures.width, pictures.height, pictures.channels);
+    let most = (VALUES.min(pictures.len() / PER_VALUE) / c) as f64;
+    // cells keep the shape of the picture
+    let across = ((most * w as f64 / h as f64).sqrt() as usize).clamp(1, w);
+    let down = ((most / across as f64) as usize).clamp(1, h);
+    if across < 4 || down < 4 {
+        return (vec![], 0);
+    }
+    let dim = across * down * c;
+    let mut counts = vec![0f32; across * down];
+    let cell = |x: usize, y: usize| (y * down / h) * across + x * across / w;
+    (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).for_each(|(x, y)| counts[cell(x, y)] += 1.0);
+    let mut rows: Vec<f32> = (0..pictures.len())
+        .into_par_iter()
+        .flat_map_iter(|i| {
+            let image = pictures.get(i);
+            let mut out = vec![0f32; dim];
+            for y in 0..h {
+                for x in 0..w {
+                    let at = cell(x, y);
+                    let values = &image[(y * w + x) * c..][..c];
+                    out[at * c..][..c]
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(o, v)| *o += f32::from(*v) / counts[at]);
+                }
+            }
+            out
+        })
+        .collect();
+    let mut mean = vec![0f64; dim];
+    let n = pictures.len().max(1) as f64;
+    rows.chunks(dim).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n));
+    rows.par_chunks_mut(dim).for_each(|row| row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= *m as f32));
+    (rows, dim)
+}
+
+struct Search<'a> {
+    pictures: &'a Pictures<'a>,
+    labels: Labels<'a>,
+    options: &'a PatternOptions,
+    whole: Whole<'a>,
+    model: Model,
+}
+
+/// A group of pictures of a class and how strong the pattern is in every picture of all.
+struct Group {
+    class: u32,
+    /// Pictures of the class with the pattern.
+    own: Vec<u32>,
+    /// Strength in every picture, 1 at the mean of `own`.
+    amount: Vec<f32>,
+    /// Amount from which a picture carries the pattern.
+    from: f32,
+    delta: Vec<f32>,
+    strength: f64,
+    spread: f64,
+    looks_like: usize,
+    odds: f64,
+}
+
+impl Search<'_> {
+    fn run(&self) -> Patterns {
+        let mut of: Vec<Vec<u32>> = vec![vec![]; self.labels.classes];
+        for (i, y) in self.labels.codes.iter().enumerate() {
+            of.get_mut(*y as usize).into_iter().for_each(|rows| rows.push(i as u32));
+        }
+        let total = self.total();
+        let parts: Vec<(Vec<Group>, usize)> =
+            of.par_iter().enumerate().map(|(class, own)| self.class(class as u32, own, &total)).collect();
+        let tested = parts.iter().map(|p| p.1).sum::<usize>();
+        let mut groups: Vec<Group> = parts.into_iter().flat_map(|p| p.0).collect();
+        groups.retain(|g| tested as f64 * (-g.odds).exp() <= WORTH);
+        groups.sort_by(|a, b| {
+            b.odds.total_cmp(&a.odds).then_with(|| (a.class, &a.own).cmp(&(b.class, &b.own)))
+        });
+        groups.truncate(self.options.most);
+        Patterns { found: groups.into_iter().map(|g| self.judge(g)).collect(), tested }
+    }
+
+    /// Sum of all pictures.
+    fn total(&self) -> Vec<f64> {
+        let mut sum = vec![0f64; self.pictures.size()];
+        (0..self.pictures.len()).for_each(|i| add(&mut sum, self.pictures.get(i)));
+        sum
+    }
+
+    /// Groups of a class that may have been planted, and the number of all that were looked at.
+    fn class(&self, class: u32, own: &[u32], total: &[f64]) -> (Vec<Group>, usize) {
+        if own.len() < LEAST_CLASS {
+            return (vec![], 0);
+        }
+        let Some(outside) = self.whole.without(own) else { return (vec![], 0) };
+        let inside = Inside { z: own.iter().map(|i| outside.whiten(self.whole.row(*i as usize))).collect() };
+        let doubtful: Vec<bool> = own
+            .iter()
+            .map(|i| self.model.probabilities(self.pictures, *i as usize, self.pictures.get(*i as usize)))
+            .map(|p| p[class as usize] < 0.5)
+            .collect();
+        let seed = mix(self.options.folds.seed ^ u64::from(class));
+        let found = inside.groups(&doubtful, self.options, seed);
+        let tested = found.len();
+        (found.iter().filter_map(|g| self.group(class, own, &inside, g, &outside, total)).collect(), tested)
+    }
+
+    /// `None` if the group is natural without doubt.
+    fn group(
+        &self,
+        class: u32,
+        own: &[u32],
+        inside: &Inside,
+        with: &[bool],
+        outside: &Outside,
+        total: &[f64],
+    ) -> Option<Group> {
+        let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
+        let direction = inside.mean(&members);
+        let along: Vec<f64> = inside.z.iter().map(|z| dot(z, &direction)).collect();
+        let (cut, _) = halves(&along)?;
+        let (f, shift) = outside.filter(&direction);
+        let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();
+        let of_row = |i: usize| {
+            let row = self.whole.row(i);
+            row.iter().zip(&filter).map(|(v, f)| f64::from(v * f)).sum::<f64>() - shift
+        };
+        let all: Vec<f64> = (0..self.labels.codes.len()).map(of_row).collect();
+        let up = members.iter().map(|k| along[*k]).sum::<f64>() / members.len() as f64;
+        let others: Vec<f64> = (0..all.len())
+            .filter(|i| self.labels.codes[*i] != class && all[*i] < cut)
+            .map(|i| all[i])
+            .collect();
+        let around = deviation(&others);
+        let outsiders: Vec<usize> = (0..own.len()).filter(|&k| !with[k]).collect();
+        let (strengths, weak) = inside.crossed(&members, &outsiders);
+        let steady = odds::steady(&strengths, around);
+        let apart = odds::apart(&strengths, &weak);
+        if steady < UNSTEADY || apart <= 0.0 {
+            return None;
+        }
+        let own_rows: Vec<u32> = members.iter().map(|k| own[*k]).collect();
+        let rest: Vec<u32> = outsiders.iter().map(|k| own[*k]).collect();
+        let mut group = Group {
+            class,
+            delta: self.delta(&own_rows, own, total),
+            own: own_rows,
+            amount: all.iter().map(|a| (a / up) as f32).collect(),
+            from: (cut / up) as f32,
+            strength: strengths.iter().sum::<f64>() / strengths.len().max(1) as f64,
+            spread: deviation(&strengths),
+            looks_like: 0,
+            odds: 0.0,
+        };
+        let counts = self.likes(&group, &group.own);
+        let like = self.likes(&group, &rest);
+        let mut shares = self.labels.shares.clone();
+        shares[class as usize] = 0.0;
+        let less = |v: &[f64]| {
+            let kept = v.iter().enumerate().filter(|(k, _)| *k != class as usize);
+            kept.map(|(_, v)| *v).collect::<Vec<f64>>()
+        };
+        group.looks_like = counts.iter().filter(|n| **n > 0.0).count();
+        group.odds = apart.min(steady + odds::spread(&less(&counts), &less(&like), &less(&shares)));
+        Some(group)
+    }
+
+    /// Mean picture of the group less that of the pictures of other classes.
+    fn delta(&self, group: &[u32], class: &[u32], total: &[f64]) -> Vec<f32> {
+        let (mut own, mut all) = (vec![0f64; total.len()], vec![0f64; total.len()]);
+        group.iter().for_each(|i| add(&mut own, self.pictures.get(*i as usize)));
+        class.iter().for_each(|i| add(&mut all, self.pictures.get(*i as usize)));
+        let (n, others) = (group.len() as f64, (self.pictures.len() - class.len()).max(1) as f64);
+        own.iter().zip(&all).zip(total).map(|((o, a), t)| (o / n - (t - a) / others) as f32).collect()
+    }
+
+    /// Picture `i` without the group's pattern.
+    fn without(&self, group: &Group, i: usize) -> Vec<u8> {
+        let amount = group.amount[i];
+        let one = |(v, d): (&u8, &f32)| (f32::from(*v) - amount * d).round().clamp(0.0, 255.0) as u8;
+        self.pictures.get(i).iter().zip(&group.delta).map(one).collect()
+    }
+
+    /// How many of the pictures look most like each other class without the pattern.
+    fn likes(&self, group: &Group, rows: &[u32]) -> Vec<f64> {
+        let tops: Vec<usize> = rows
+            .par_iter()
+            .filter_map(|i| {
+                let p =
+                    self.model.probabilities(self.pictures, *i as usize, &self.without(group, *i as usize));
+                let other = (0..p.len()).filter(|k| *k != group.class as usize);
+                other.max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))
+            })
+            .collect();
+        let mut out = vec![0.0; self.labels.classes];
+        tops.into_iter().for_each(|k| out[k] += 1.0);
+        out
+    }
+
+    /// Holds the labels against a model that learned from pictures without the pattern.
+    fn judge(&self, group: Group) -> Pattern {
+        let pixels: Vec<u8> =
+            (0..self.pictures.len()).into_par_iter().flat_map_iter(|i| self.without(&group, i)).collect();
+        let plain = Pictures { pixels: &pixels, ..*self.pictures };
+        let model = Model::new(&plain, self.labels.codes, self.labels.classes, &self.options.folds);
+        let carries = |i: &u32| {
+            let i = *i as usize;
+            let own = self.labels.codes[i] == group.class;
+            self.labels.knows(i)
+                && if own {
+                    group.own.binary_search(&(i as u32)).is_ok()
+                } else {
+                    group.amount[i] > group.from
+                }
+        };
+        let rows: Vec<u32> = (0..self.pictures.len() as u32).filter(carries).collect();
+        let p: Vec<f64> = rows
+            .par_iter()
+            .map(|i| model.probabilities(&plain, *i as usize, plain.get(*i as usize))[group.class as usize])
+            .collect();
+        Pattern {
+            class: group.class,
+            surprise: self.labels.judge(&rows, group.class, &p),
+            rows,
+            delta: group.delta,
+            strength: group.strength,
+            spread: group.spread,
+            looks_like: group.looks_like,
+            odds: group.odds,
+        }
+    }
+}
+
+/// Rows of a class, white to the others.
+struct Inside {
+    z: Vec<Vec<f64>>,
+}
+
+impl Inside {
+    /// Groups at the far ends of the directions in which the class is widest, each once.
+    fn groups(&self, doubtful: &[bool], options: &PatternOptions, seed: u64) -> Vec<Vec<bool>> {
+        let everyone: Vec<usize> = (0..self.z.len()).collect();
+        let some: Vec<usize> = everyone.iter().copied().filter(|k| doubtful[*k]).collect();
+        let mut starts = vec![doubtful.to_vec()];
+        for rows in [&everyone, &some] {
+            for direction in self.widest(rows, options.directions as usize, seed) {
+                let along: Vec<f64> = self.z.iter().map(|z| dot(z, &direction)).collect();
+                let back: Vec<f64> = along.iter().map(|v| -v).collect();
+                for side in [along, back] {
+                    starts.extend(halves(&side).map(|h| h.1));
+                    starts.push(end(&side));
+                }
+            }
+        }
+        let settled: Vec<Option<Vec<bool>>> = starts.into_par_iter().map(|s| self.settle(s)).collect();
+        let mut out: Vec<Vec<bool>> = vec![];
+        let size = |g: &[bool]| g.iter().filter(|v| **v).count();
+        for group in settled.into_iter().flatten() {
+            let n = size(&group);
+            let same = |g: &Vec<bool>| {
+                let common = g.iter().zip(&group).filter(|(a, b)| **a && **b).count();
+                common as f64 > SAME * size(g).max(n) as f64
+            };
+            if n >= options.least_rows.max(4) as usize && !out.iter().any(same) {
+                out.push(group);
+            }
+        }
+        out
+    }
+
+    /// Orthonormal directions in which the rows lie farthest from the origin, which is the mean of the other classes.
+    fn widest(&self, rows: &[usize], directions: usize, seed: u64) -> Vec<Vec<f64>> {
+        let dim = self.z.first().map_or(0, Vec::len);
+        if rows.len() < 4 {
+            return vec![];
+        }
+        let flat: Vec<f32> = rows.iter().flat_map(|k| &self.z[*k]).map(|v| *v as f32).collect();
+        let (_, basis) = truncated_svd_dense(&flat, rows.len(), dim, directions, seed);
+        let rank = basis.len() / dim.max(1);
+        (0..rank).map(|r| (0..dim).map(|k| f64::from(basis[k * rank + r])).collect()).collect()
+    }
+
+    /// Draws a group anew around its own mean until it stays.
+    fn settle(&self, mut group: Vec<bool>) -> Option<Vec<bool>> {
+        for _ in 0..ROUNDS {
+            let members: Vec<usize> = (0..group.len()).filter(|k| group[*k]).collect();
+            if members.len() < 4 {
+                return None;
+            }
+            let direction = self.mean(&members);
+            let along: Vec<f64> = self.z.iter().map(|z| dot(z, &direction)).collect();
+            let next = halves(&along)?.1;
+            if next == group {
+                break;
+            }
+            group = next;
+        }
+        Some(group)
+    }
+
+    /// Mean of some rows, of length one.
+    fn mean(&self, members: &[usize]) -> Vec<f64> {
+        let mut mean = vec![0f64; self.z.first().map_or(0, Vec::len)];
+        members.iter().for_each(|k| mean.iter_mut().zip(&self.z[*k]).for_each(|(m, v)| *m += v));
+        let norm = dot(&mean, &mean).sqrt().max(f64::MIN_POSITIVE);
+        mean.iter_mut().for_each(|v| *v /= norm);
+        mean
+    }
+
+    /// Each member along the mean of the half that it is not in, since a mean that holds a row lies closer to it; and the
+    /// others along both.
+    fn crossed(&self, members: &[usize], others: &[usize]) -> (Vec<f64>, Vec<f64>) {
+        let half = |odd: usize| members.iter().copied().skip(odd).step_by(2).collect::<Vec<usize>>();
+        let (a, b) = (half(0), half(1));
+        let (to_a, to_b) = (self.mean(&a), self.mean(&b));
+        let along = |k: &usize, to: &[f64]| dot(&self.z[*k], to);
+        let crossed = a.iter().map(|k| along(k, &to_b)).chain(b.iter().map(|k| along(k, &to_a)));
+        let both = others.iter().map(|k| f64::midpoint(along(k, &to_a), along(k, &to_b)));
+        (crossed.collect(), both.collect())
+    }
+}
+
+/// Splits numbers in two with the least sum of squared distances to the two means (Otsu's threshold): the middle between the
+/// means, and which are above. `None` if all are the same.
+fn halves(values: &[f64]) -> Option<(f64, Vec<bool>)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (n, sum) = (sorted.len() as f64, sorted.iter().sum::<f64>());
+    let (mut low, mut best) = (0f64, (0f64, 0f64));
+    for (k, v) in sorted.iter().enumerate().take(sorted.len().saturating_sub(1)) {
+        low += v;
+        let (a, b) = (k as f64 + 1.0, n - k as f64 - 1.0);
+        let between = a * b * ((sum - low) / b - low / a).powi(2);
+        if between > best.0 {
+            best = (between, f64::midpoint((sum - low) / b, low / a));
+        }
+    }
+    (best.0 > 0.0 && best.0.is_finite()).then(|| (best.1, values.iter().map(|v| *v > best.1).collect()))
+}
+
+/// The last twentieth: where a class is wide by nature, a few pictures at its end do not move the middle.
+fn end(values: &[f64]) -> Vec<bool> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let from = sorted.len() - (sorted.len() / 20).max(4).min(sorted.len());
+    values.iter().map(|v| sorted.get(from).is_some_and(|s| v >= s)).collect()
+}
+
+/// Standard deviation.
+fn deviation(values: &[f64]) -> f64 {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+fn add(sum: &mut [f64], image: &[u8]) {
+    sum.iter_mut().zip(image).for_each(|(s, v)| *s += f64::from(*v));
+}
+
+#[cfg(test)]
+mod tests;
