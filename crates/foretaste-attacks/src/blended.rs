@@ -24,8 +24,9 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// No detector looks for the pattern itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds 14 and 1 %,
-/// `knn-label` 52 and 20 %, with 3 % of the honest pictures: the more poison, the better it hides.
+/// `pattern-association`: of traffic signs and clothes at 0.5 to 10 % all poisoned pictures and at most 0.01 % of the honest
+/// ones. Detectors that look at labels alone find 14 and 1 % at 1 and 5 % (`confident-learning`): the more poison, the
+/// better it hides from them.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -24,8 +24,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// No detector looks for the pattern itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds 70 and 20 %,
-/// `knn-label` 89 and 47 %, with 1 to 3 % of the honest pictures.
+/// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % at least 99.7 % of the poisoned pictures and at most
+/// 0.02 % of the honest ones. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -23,8 +23,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// No detector looks for the frequency itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds 4 and 0 %,
-/// `knn-label` 21 and 4 %, with 3 % of the honest pictures.
+/// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % all poisoned pictures and none of the honest ones.
+/// Detectors that look at labels alone find 4 and 0 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// No detector looks for the warp itself yet. Of traffic signs at 1 and 5 % `confident-learning` finds none, `knn-label` 48
+/// No detector looks for the warp itself yet: it adds no pattern that all pictures share. Of traffic signs at 1 and 5 % `confident-learning` finds none, `knn-label` 48
 /// and 10 %, with 3 % of the honest pictures.
 ///
 /// # Responsible use

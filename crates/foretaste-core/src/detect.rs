@@ -56,6 +56,11 @@ pub trait Detect: Send + Sync + 'static {
     fn leads(&self, _model: &Self::Model, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(vec![])
     }
+    /// What would be too small in these data to be told from chance, in words: "a phrase in fewer than 7 texts". What the
+    /// detector can never see stands in its documentation, under "Blind spots".
+    fn unseen(&self, _model: &Self::Model, _ctx: &Ctx) -> Option<String> {
+        None
+    }
 }
 
 /// The twin of [`Detect`] that drivers hold: no type parameters.
@@ -91,6 +96,11 @@ pub trait AnyDetect: Send + Sync {
     /// # Errors
     /// Those of the detector.
     fn leads(&self, model: &Sealed, ctx: &Ctx) -> Result<Vec<Lead>>;
+    /// See [`Detect::unseen`].
+    ///
+    /// # Errors
+    /// If the model is not this detector's.
+    fn unseen(&self, model: &Sealed, ctx: &Ctx) -> Result<Option<String>>;
     /// State to bytes, to travel between machines.
     ///
     /// # Errors
@@ -159,6 +169,9 @@ impl<D: Detect> AnyDetect for Boxed<D> {
     }
     fn leads(&self, model: &Sealed, ctx: &Ctx) -> Result<Vec<Lead>> {
         self.detector.leads(open(self.id, model)?, ctx)
+    }
+    fn unseen(&self, model: &Sealed, ctx: &Ctx) -> Result<Option<String>> {
+        Ok(self.detector.unseen(open(self.id, model)?, ctx))
     }
     fn save_state(&self, state: &Sealed) -> Result<Vec<u8>> {
         save(self.id, open::<D::State>(self.id, state)?)

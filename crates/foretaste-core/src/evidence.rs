@@ -124,6 +124,8 @@ pub struct Scored {
     pub suspicion: Suspicion,
     /// What groups of rows share.
     pub leads: Vec<Lead>,
+    /// What would have been too small to be told from chance, in words.
+    pub unseen: Option<String>,
 }
 
 /// Suspicions and leads of all detectors.

@@ -66,6 +66,12 @@ impl Kind {
         }
     }
 
+    /// True if such a finding says that somebody meant harm; the others may have honest causes.
+    #[must_use]
+    pub fn is_poison(self) -> bool {
+        matches!(self, Kind::Backdoor)
+    }
+
     /// One sentence for the reader of a report.
     #[must_use]
     pub fn meaning(self) -> &'static str {

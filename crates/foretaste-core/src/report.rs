@@ -130,6 +130,12 @@ pub struct DetectorRun {
     pub status: DetectorStatus,
     /// Why not, or what it saw.
     pub detail: String,
+    /// What would have been too small in these data to be told from chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
+    /// What it cannot see in any data.
+    #[serde(default)]
+    pub blind_spots: String,
     /// True if its scores come with p-values.
     pub calibrated: bool,
     /// Distribution of its suspicion.

@@ -85,7 +85,7 @@ impl Detect for PatchAssociation {
         };
         let all = hung.pictures();
         let found = patches(&all, &hung.given, ctx.profile().classes.len(), &options);
-        let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels);
+        let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels, found.tested);
         for (patch, p) in believed(&found) {
             planting.take(lead(patch, &p, found.tested, all.channels, ctx), &patch.rows, p.planted);
         }
@@ -98,6 +98,10 @@ impl Detect for PatchAssociation {
 
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
+    }
+
+    fn unseen(&self, model: &Planted, ctx: &Ctx) -> Option<String> {
+        model.unseen(("a stamp", "pictures"), self.least_rows, ctx)
     }
 }
 

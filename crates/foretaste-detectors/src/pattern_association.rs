@@ -91,7 +91,7 @@ impl Detect for PatternAssociation {
         };
         let all = hung.pictures();
         let found = patterns(&all, &hung.given, ctx.profile().classes.len(), &options);
-        let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels);
+        let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels, found.tested);
         for pattern in &found.found {
             let believed = believed(pattern, found.tested);
             if believed.planted <= PLAIN {

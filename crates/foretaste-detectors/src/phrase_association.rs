@@ -133,7 +133,7 @@ impl Detect for PhraseAssociation {
             ..PhraseOptions::default()
         };
         let found = phrases(&sorted, &given, ctx.profile().classes.len(), &options);
-        let mut planting = Planting::new(runs, &order, &labels);
+        let mut planting = Planting::new(runs, &order, &labels, found.tested);
         for (phrase, p) in believed(&found) {
             let lead = planting.take(lead(phrase, &p, found.tested, ctx), &phrase.rows, p.planted);
             lead.marks = state.marks(&lead.members, &phrase.words);
@@ -147,6 +147,10 @@ impl Detect for PhraseAssociation {
 
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
+    }
+
+    fn unseen(&self, model: &Planted, ctx: &Ctx) -> Option<String> {
+        model.unseen(("a phrase", "texts"), self.least_rows, ctx)
     }
 }
 

@@ -13,6 +13,39 @@ pub const PLAIN: f64 = 0.05;
 pub struct Planted {
     pub per_row: PerRow,
     pub leads: Vec<Lead>,
+    /// Candidates that were looked at.
+    pub tested: usize,
+}
+
+impl Planted {
+    /// How many samples a trigger must have had to be seen, for the classes where that is the fewest and the most.
+    /// `what`: the trigger and its samples, as in ("a phrase", "texts").
+    ///
+    /// Labels of `k` samples that all call for a class of share `s` are a surprise of at most `s^k` where the rest of the
+    /// sample says nothing of the class; that, times the candidates and the two questions, has to be below [`PLAIN`].
+    pub fn unseen(&self, what: (&str, &str), least: u32, ctx: &Ctx) -> Option<String> {
+        let profile = ctx.profile();
+        let labelled = profile.class_counts.iter().sum::<u64>().max(1) as f64;
+        let needed = |n: &u64| {
+            let nats = (2.0 * self.tested.max(1) as f64 / PLAIN).ln();
+            let each = -(*n as f64 / labelled).min(1.0 - 1e-9).ln();
+            ((nats / each).ceil() as u64).max(u64::from(least))
+        };
+        let classes = profile.class_counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        let mut needed: Vec<(u64, &str)> =
+            classes.filter_map(|(i, n)| Some((needed(n), profile.classes.get(i)?.as_str()))).collect();
+        needed.sort_unstable();
+        let (few, many) = (needed.first()?, needed.last()?);
+        let fewest = if few.0 == many.0 {
+            few.0.to_string()
+        } else {
+            format!("{} (class `{}`) to {} (class `{}`)", few.0, few.1, many.0, many.1)
+        };
+        Some(format!(
+            "{} in fewer than {fewest} {} may pass for chance; fewer suffice where the rest of a sample speaks against its label",
+            what.0, what.1
+        ))
+    }
 }
 
 /// Positions in an order that does not depend on where rows stand: by `key`, rows of equal keys as they come.
@@ -30,12 +63,13 @@ pub struct Planting<'a> {
     labels: &'a [u32],
     score: Vec<f32>,
     leads: Vec<Lead>,
+    tested: usize,
 }
 
 impl<'a> Planting<'a> {
-    /// `order`: position of each row that the kernel saw.
-    pub fn new(runs: Vec<(u64, u64)>, order: &'a [usize], labels: &'a [u32]) -> Self {
-        Self { runs, order, labels, score: vec![0.0; labels.len()], leads: vec![] }
+    /// `order`: position of each row that the kernel saw; `tested`: candidates that it looked at.
+    pub fn new(runs: Vec<(u64, u64)>, order: &'a [usize], labels: &'a [u32], tested: usize) -> Self {
+        Self { runs, order, labels, score: vec![0.0; labels.len()], leads: vec![], tested }
     }
 
     /// Takes a lead whose members are those of `rows`, as the kernel numbers them, that have its class. `planted`: the
@@ -56,7 +90,7 @@ impl<'a> Planting<'a> {
 
     pub fn done(self) -> Planted {
         let per_row = PerRow { runs: self.runs, suspicion: Suspicion::uncalibrated(self.score) };
-        Planted { per_row, leads: self.leads }
+        Planted { per_row, leads: self.leads, tested: self.tested }
     }
 }
 
@@ -120,11 +154,29 @@ mod tests {
     #[test]
     fn members_are_the_rows_of_the_class_in_the_order_of_the_data() {
         let (order, labels) = ([2, 0, 1], [1, 1, 0]);
-        let mut planting = Planting::new(vec![(10, 3)], &order, &labels);
+        let mut planting = Planting::new(vec![(10, 3)], &order, &labels, 7);
         let lead = Lead { class: Some(1), ..Lead::new(Kind::Backdoor, "x", vec![]) };
         planting.take(lead, &[0, 1, 2], 1e-3);
         let planted = planting.done();
         assert_eq!(planted.leads[0].members, [10, 11]);
         assert_eq!(planted.per_row.suspicion.score, [3.0, 3.0, 0.0]);
+    }
+
+    #[test]
+    fn what_was_too_small_is_said() {
+        let profile = foretaste_core::Profile {
+            rows: 100,
+            classes: vec!["ham".into(), "spam".into()],
+            class_counts: vec![90, 10],
+        };
+        let ctx = Ctx::new(1, profile);
+        let planted = Planted { tested: 1000, ..Planted::default() };
+        // ln(2 * 1000 / 0.05) = 10.6 nats; a sample of spam is worth 2.3, one of ham 0.105
+        let said = planted.unseen(("a phrase", "texts"), 3, &ctx).unwrap();
+        assert!(
+            said.starts_with("a phrase in fewer than 5 (class `spam`) to 101 (class `ham`) texts "),
+            "{said}"
+        );
+        assert!(planted.unseen(("a phrase", "texts"), 3, &Ctx::default()).is_none());
     }
 }

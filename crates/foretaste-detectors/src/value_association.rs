@@ -107,7 +107,7 @@ impl Detect for ValueAssociation {
             ..RuleOptions::default()
         };
         let found = rules(&columns, &given, ctx.profile().classes.len(), &options);
-        let mut planting = Planting::new(runs, &order, &labels);
+        let mut planting = Planting::new(runs, &order, &labels, found.tested);
         for (rule, p, ratio) in believed(&found) {
             let lead = lead(rule, (&p, ratio), found.tested, &coded, ctx);
             let lead = planting.take(lead, &rule.rows, p.planted);
@@ -130,6 +130,10 @@ impl Detect for ValueAssociation {
 
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
+    }
+
+    fn unseen(&self, model: &Planted, ctx: &Ctx) -> Option<String> {
+        model.unseen(("a rule", "rows"), self.least_rows, ctx)
     }
 }
 

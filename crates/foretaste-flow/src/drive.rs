@@ -178,7 +178,13 @@ fn score(
         let (Some(suspicion), Some(model)) = (suspicion, &models[i]) else { continue };
         match chosen[i].detector.leads(model, ctx) {
             Ok(leads) => {
-                evidence.scored.push(Scored { detector: chosen[i].entry.id.into(), suspicion, leads });
+                let unseen = chosen[i].detector.unseen(model, ctx).unwrap_or(None);
+                evidence.scored.push(Scored {
+                    detector: chosen[i].entry.id.into(),
+                    suspicion,
+                    leads,
+                    unseen,
+                });
             }
             Err(e) => outcomes[i] = Outcome::Failed(e.to_string()),
         }

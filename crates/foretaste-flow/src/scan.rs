@@ -292,6 +292,8 @@ fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec
             title: entry.title.into(),
             status: DetectorStatus::Skipped,
             detail: "not asked for".into(),
+            unseen: None,
+            blind_spots: one_line(entry.section("Blind spots").unwrap_or_default()),
             calibrated: false,
             histogram: None,
         };
@@ -304,12 +306,18 @@ fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec
         }
         if let Some(s) = evidence.scored.iter().find(|s| s.detector == entry.id) {
             run.calibrated = s.suspicion.p_value.is_some();
+            run.unseen.clone_from(&s.unseen);
             run.histogram = histogram(&s.suspicion.score, |row| flagged.by(row, entry.id));
             run.detail = format!("{} scored", count(s.suspicion.score.len() as u64, "row"));
         }
         run
     };
     foretaste_detectors::ENTRIES.iter().map(|e| one(e)).collect()
+}
+
+/// A paragraph without its line ends.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Bins of the histograms.

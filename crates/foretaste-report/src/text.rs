@@ -215,6 +215,7 @@ impl Screen<'_> {
         screen.coverage();
         screen.verdict();
         screen.findings();
+        screen.not_seen();
         screen.not_looked_at();
         screen.notes();
         screen.next();
@@ -441,6 +442,27 @@ impl Screen<'_> {
         let mut line = vec![plain("        "), quiet(format!("{head}  ")), plain(labels)];
         line.extend(cells(e, room));
         self.put(line);
+    }
+
+    /// What would have been too small to be told from chance.
+    fn not_seen(&mut self) {
+        let told: Vec<(&str, &str)> = words::detectors(self.report, DetectorStatus::Ran)
+            .filter_map(|d| Some((d.id.as_str(), d.unseen.as_deref()?)))
+            .collect();
+        if told.is_empty() || self.detail.skipped == 0 {
+            return;
+        }
+        self.blank();
+        self.put([quiet("what could not have been seen")]);
+        let name = told.iter().map(|t| width(t.0)).max().unwrap_or(0).min(28);
+        for (id, unseen) in told {
+            for (i, line) in
+                wrap(&visible(unseen), self.width.saturating_sub(name + 4), 3).into_iter().enumerate()
+            {
+                let id = if i == 0 { short(id, 28) } else { String::new() };
+                self.put([quiet(format!("  {}  {line}", pad(&id, name)))]);
+            }
+        }
     }
 
     fn not_looked_at(&mut self) {

@@ -295,6 +295,9 @@ pub fn verdict(report: &Report) -> Verdict {
     let of_all = |n: u64| format!("{} of {}", count(n), plural(report.coverage.rows, "sample"));
     let headline = if !report.findings.is_empty() {
         let found = plural(report.findings.len() as u64, "finding");
+        let grave =
+            report.worst() >= Some(Severity::Medium) || report.findings.iter().any(|f| f.kind.is_poison());
+        let found = if grave || doubtful { found } else { format!("No poison found; {found}") };
         match (quarantine, review) {
             (0, 0) => found,
             (0, r) => format!("{found}: nothing to set aside, {} to review", of_all(r)),
@@ -306,7 +309,7 @@ pub fn verdict(report: &Report) -> Verdict {
     } else if doubtful {
         format!("Nothing to distrust at {level} false discovery in what was read, but not everything was")
     } else {
-        format!("Nothing to distrust at {level} false discovery")
+        format!("No poison found, nothing to distrust at {level} false discovery")
     };
     let skipped = report.detectors.len() as u64 - ran;
     let basis = format!(

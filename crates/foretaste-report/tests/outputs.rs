@@ -285,7 +285,7 @@ fn text_says_what_matters() {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     let clean = unstyled(&output("text", &demo::clean()));
-    assert!(clean.contains("Nothing to distrust at 5 % false discovery\n"), "{clean}");
+    assert!(clean.contains("No poison found, nothing to distrust at 5 % false discovery\n"), "{clean}");
     assert!(clean.contains("looked: label-noise, source-skew"), "{clean}");
     assert!(unstyled(&output("text", &demo::empty())).contains("Nothing was examined"));
 }

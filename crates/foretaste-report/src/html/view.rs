@@ -69,6 +69,8 @@ pub struct DetectorView {
     pub id: String,
     pub title: String,
     pub detail: String,
+    /// What it could not have seen in these data, and never can.
+    pub unseen: String,
     pub status: &'static str,
     pub calibrated: bool,
 }
@@ -339,6 +341,10 @@ fn detector(d: &foretaste_core::DetectorRun) -> DetectorView {
         id: visible(&d.id),
         title: visible(&d.title),
         detail: visible(&d.detail),
+        unseen: visible(&match &d.unseen {
+            Some(small) => format!("In these data: {small}. Never: {}", d.blind_spots),
+            None => d.blind_spots.clone(),
+        }),
         status: match d.status {
             DetectorStatus::Ran => "ran",
             DetectorStatus::Skipped => "skipped",

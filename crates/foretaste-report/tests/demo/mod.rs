@@ -51,6 +51,9 @@ fn detector(id: &str, title: &str, status: DetectorStatus, detail: &str) -> Dete
         title: title.into(),
         status,
         detail: detail.into(),
+        unseen: (id == "phrase-association")
+            .then(|| "a phrase in fewer than 7 texts may pass for chance".into()),
+        blind_spots: "What a detector cannot see.".into(),
         calibrated: false,
         histogram: None,
     }
