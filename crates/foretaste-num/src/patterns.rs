@@ -13,7 +13,7 @@ use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
-use crate::surprise::{Labels, Surprise};
+use crate::surprise::{Labels, Surprise, mostly_in};
 use outside::{Outside, Whole, dot};
 use rayon::prelude::*;
 
@@ -69,8 +69,9 @@ pub struct Patterns {
 
 /// Values of a coarse picture at most; coarser than this where there are few pictures.
 const VALUES: usize = 784;
-/// Pictures for each value of a coarse picture at least: a covariance wants more rows than columns.
-const PER_VALUE: usize = 4;
+/// Pictures for each value of a coarse picture at least, once for fine patterns and once for soft ones: a covariance wants
+/// more rows than columns, the more the weaker the pattern.
+const PER_VALUE: [usize; 2] = [4, 12];
 /// Pictures of the smallest class that is looked at.
 const LEAST_CLASS: usize = 20;
 /// Times that a group is drawn anew around its mean.
@@ -95,19 +96,23 @@ pub fn patterns(
     if classes < 3 || !fits || pictures.len() != labels.len() {
         return Patterns::default();
     }
-    let (coarse, dim) = coarse(pictures);
-    if dim == 0 {
+    let mut scales: Vec<(Vec<f32>, usize)> =
+        PER_VALUE.iter().map(|per| coarse(pictures, *per)).filter(|(_, dim)| *dim > 0).collect();
+    scales.dedup_by_key(|(_, dim)| *dim);
+    if scales.is_empty() {
         return Patterns::default();
     }
     let labels = Labels::new(labels, classes);
     let model = Model::new(pictures, labels.codes, classes, &options.folds);
-    Search { pictures, labels, options, whole: Whole::new(&coarse, dim), model }.run()
+    let wholes = scales.iter().map(|(rows, dim)| Whole::new(rows, *dim)).collect();
+    Search { pictures, labels, options, wholes, model }.run()
 }
 
-/// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values.
-fn coarse(pictures: &Pictures<'_>) -> (Vec<f32>, usize) {
+/// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values, of which there are at least
+/// `per` pictures each.
+fn coarse(pictures: &Pictures<'_>, per: usize) -> (Vec<f32>, usize) {
     let (w, h, c) = (pictures.width, pictures.height, pictures.channels);
-    let most = (VALUES.min(pictures.len() / PER_VALUE) / c) as f64;
+    let most = (VALUES.min(pictures.len() / per) / c) as f64;
     // cells keep the shape of the picture
     let across = ((most * w as f64 / h as f64).sqrt() as usize).clamp(1, w);
     let down = ((most / across as f64) as usize).clamp(1, h);
@@ -147,7 +152,7 @@ struct Search<'a> {
     pictures: &'a Pictures<'a>,
     labels: Labels<'a>,
     options: &'a PatternOptions,
-    whole: Whole<'a>,
+    wholes: Vec<Whole<'a>>,
     model: Model,
 }
 
@@ -174,16 +179,25 @@ impl Search<'_> {
             of.get_mut(*y as usize).into_iter().for_each(|rows| rows.push(i as u32));
         }
         let total = self.total();
+        let scales = self.wholes.iter();
+        let looks: Vec<(&Whole<'_>, u32)> =
+            scales.flat_map(|w| (0..of.len() as u32).map(move |class| (w, class))).collect();
         let parts: Vec<(Vec<Group>, usize)> =
-            of.par_iter().enumerate().map(|(class, own)| self.class(class as u32, own, &total)).collect();
+            looks.par_iter().map(|(w, class)| self.class(w, *class, &of[*class as usize], &total)).collect();
         let tested = parts.iter().map(|p| p.1).sum::<usize>();
         let mut groups: Vec<Group> = parts.into_iter().flat_map(|p| p.0).collect();
         groups.retain(|g| tested as f64 * (-g.odds).exp() <= WORTH);
         groups.sort_by(|a, b| {
             b.odds.total_cmp(&a.odds).then_with(|| (a.class, &a.own).cmp(&(b.class, &b.own)))
         });
-        groups.truncate(self.options.most);
-        Patterns { found: groups.into_iter().map(|g| self.judge(g)).collect(), tested }
+        let mut taken: Vec<Group> = vec![];
+        for g in groups {
+            let known = |t: &Group| t.class == g.class && mostly_in(&g.own, &t.own);
+            if taken.len() < self.options.most && !taken.iter().any(known) {
+                taken.push(g);
+            }
+        }
+        Patterns { found: taken.into_iter().map(|g| self.judge(g)).collect(), tested }
     }
 
     /// Sum of all pictures.
@@ -194,12 +208,12 @@ impl Search<'_> {
     }
 
     /// Groups of a class that may have been planted, and the number of all that were looked at.
-    fn class(&self, class: u32, own: &[u32], total: &[f64]) -> (Vec<Group>, usize) {
+    fn class(&self, whole: &Whole<'_>, class: u32, own: &[u32], total: &[f64]) -> (Vec<Group>, usize) {
         if own.len() < LEAST_CLASS {
             return (vec![], 0);
         }
-        let Some(outside) = self.whole.without(own) else { return (vec![], 0) };
-        let inside = Inside { z: own.iter().map(|i| outside.whiten(self.whole.row(*i as usize))).collect() };
+        let Some(outside) = whole.without(own) else { return (vec![], 0) };
+        let inside = Inside { z: own.iter().map(|i| outside.whiten(whole.row(*i as usize))).collect() };
         let doubtful: Vec<bool> = own
             .iter()
             .map(|i| self.model.probabilities(self.pictures, *i as usize, self.pictures.get(*i as usize)))
@@ -208,19 +222,13 @@ impl Search<'_> {
         let seed = mix(self.options.folds.seed ^ u64::from(class));
         let found = inside.groups(&doubtful, self.options, seed);
         let tested = found.len();
-        (found.iter().filter_map(|g| self.group(class, own, &inside, g, &outside, total)).collect(), tested)
+        let seen = Seen { whole, outside: &outside, inside: &inside };
+        (found.iter().filter_map(|g| self.group(class, own, g, &seen, total)).collect(), tested)
     }
 
     /// `None` if the group is natural without doubt.
-    fn group(
-        &self,
-        class: u32,
-        own: &[u32],
-        inside: &Inside,
-        with: &[bool],
-        outside: &Outside,
-        total: &[f64],
-    ) -> Option<Group> {
+    fn group(&self, class: u32, own: &[u32], with: &[bool], seen: &Seen<'_>, total: &[f64]) -> Option<Group> {
+        let Seen { whole, outside, inside } = *seen;
         let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
         let direction = inside.mean(&members);
         let along: Vec<f64> = inside.z.iter().map(|z| dot(z, &direction)).collect();
@@ -228,7 +236,7 @@ impl Search<'_> {
         let (f, shift) = outside.filter(&direction);
         let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();
         let of_row = |i: usize| {
-            let row = self.whole.row(i);
+            let row = whole.row(i);
             row.iter().zip(&filter).map(|(v, f)| f64::from(v * f)).sum::<f64>() - shift
         };
         let all: Vec<f64> = (0..self.labels.codes.len()).map(of_row).collect();
@@ -335,6 +343,14 @@ impl Search<'_> {
             odds: group.odds,
         }
     }
+}
+
+/// A class as the others see it, at one scale.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    whole: &'a Whole<'a>,
+    outside: &'a Outside,
+    inside: &'a Inside,
 }
 
 /// Rows of a class, white to the others.

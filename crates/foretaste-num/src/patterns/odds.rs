@@ -7,6 +7,8 @@ use crate::stats::ln_gamma;
 const STEADY: [f64; 3] = [0.0, 0.05, 0.1];
 /// The same for what belongs to the pictures: light, size and place vary.
 const NATURAL: [f64; 3] = [0.12, 0.2, 0.3];
+/// Share of a planted group that may be honest pictures which happen to lie at its end.
+const STRAYS: f64 = 0.1;
 /// Weight of the shares of the classes, in samples, for what was planted: they are not met exactly.
 const SPREAD: f64 = 100.0;
 /// The same for natural groups: the lower, the more a group keeps to few classes.
@@ -15,14 +17,26 @@ const CLUMPED: [f64; 3] = [1.0, 3.0, 10.0];
 /// Is the strength of the pattern the same everywhere? `strengths`: along the pattern, in units in which pictures without it
 /// vary by `around`.
 pub(super) fn steady(strengths: &[f64], around: f64) -> f64 {
-    let n = strengths.len().max(1) as f64;
-    let mean = strengths.iter().sum::<f64>() / n;
-    let squares: f64 = strengths.iter().map(|s| (s - mean).powi(2)).sum();
-    let one = |share: &f64| {
-        let variance = (around.powi(2) + (share * mean).powi(2)).max(1e-12);
-        -0.5 * (squares / variance + n * variance.ln())
+    let centre = median(strengths);
+    let variance = |share: f64| (around.powi(2) + (share * centre).powi(2)).max(1e-12);
+    let log_density = |s: f64, v: f64| -0.5 * ((s - centre).powi(2) / v + v.ln());
+    let natural = |share: &f64| strengths.iter().map(|s| log_density(*s, variance(*share))).sum::<f64>();
+    let planted = |share: &f64| {
+        let strays = variance(NATURAL[NATURAL.len() - 1]);
+        let one = |s: &f64| {
+            let (own, stray) = (log_density(*s, variance(*share)), log_density(*s, strays));
+            let top = own.max(stray);
+            top + ((1.0 - STRAYS) * (own - top).exp() + STRAYS * (stray - top).exp()).ln()
+        };
+        strengths.iter().map(one).sum::<f64>()
     };
-    mixture(STEADY.iter().map(one)) - mixture(NATURAL.iter().map(one))
+    mixture(STEADY.iter().map(planted)) - mixture(NATURAL.iter().map(natural))
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Do they stand apart from the rest of the class, or are they one end of it? Two normal heaps, each picture in its own,
@@ -89,8 +103,10 @@ mod tests {
     fn added_patterns_are_steady_and_parts_of_pictures_are_not() {
         let mut rng = Rng::new(1, "odds");
         let mut drawn = |sd: f64| -> Vec<f64> { (0..50).map(|_| 12.0 + sd * rng.normal()).collect() };
-        assert!(steady(&drawn(1.0), 1.0) > 5.0);
-        assert!(steady(&drawn(2.5), 1.0) < -5.0);
+        assert!(steady(&drawn(1.0), 1.0) > 5.0, "{}", steady(&drawn(1.0), 1.0));
+        assert!(steady(&drawn(3.0), 1.0) < -5.0, "{}", steady(&drawn(3.0), 1.0));
+        let strayed: Vec<f64> = drawn(1.0).into_iter().chain([4.0, 5.0]).collect();
+        assert!(steady(&strayed, 1.0) > 0.0, "{}", steady(&strayed, 1.0));
     }
 
     #[test]
