@@ -11,6 +11,7 @@ pub mod ecod;
 pub mod hog;
 pub mod knn;
 pub mod label_null;
+pub mod label_pairs;
 pub mod linalg;
 pub mod linear;
 pub mod minhash;
