@@ -214,7 +214,7 @@ fn lead(pair: &Moved, runs: &[(u64, u64)], ctx: &Ctx) -> Lead {
     lead.family = "class-pair".into();
     lead.class = Some(pair.to);
     lead.p_value = Some(pair.p_value);
-    lead.statistic = ("moved".into(), pair.samples.iter().map(|(_, wrong)| f64::from(*wrong)).sum());
+    lead.statistic = ("sure".into(), pair.hits as f64);
     let share = 100.0 * pair.hits as f64 / pair.sure as f64;
     lead.why.push(format!(
         "Of {} samples that are surely `{from}` by their content, {} are labelled `{to}` ({share:.1} %); scattered noise and natural confusion would leave at most {:.1} there (p = {:.1e}, corrected for the number of pairs).",

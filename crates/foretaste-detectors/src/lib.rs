@@ -19,6 +19,7 @@ foretaste_core::catalogue! {
     pub mod patch_association;
     pub mod phrase_association;
     pub mod robust_covariance;
+    pub mod robust_margin;
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod value_association;

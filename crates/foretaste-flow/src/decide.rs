@@ -43,9 +43,8 @@ pub struct Claim {
 #[must_use]
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = planted::decide(evidence, facts);
-    let mut explained = planted::explained(&claims);
-    claims.extend(coordinated::decide(evidence, facts, &explained));
-    explained.extend(coordinated::rows(&claims));
+    let (coordinated, explained) = coordinated::decide(evidence, facts, &planted::explained(&claims));
+    claims.extend(coordinated);
     claims.extend(labels::decide(evidence, facts, &explained));
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));

@@ -2,19 +2,19 @@
 //!
 //! Input are class probabilities of a model that did not see the sample, as for [`crate::label_null`]. A model trained on
 //! moved labels learns them: it is no longer surprised, and gives the wanted class a share in every sample of the other.
-//! The labels tell nevertheless. Take the samples that the model gives to class `a`, in the order of their probability of
-//! `b` (their own label had no part in either). Natural confusion of the two sits at the doubtful end and dies out towards
-//! the sure one; moved labels stay as frequent as they are, because whoever moved them did not ask the model.
+//! The labels tell nevertheless. Take the samples that the model gives to class `a`, in the order of their odds of `b`
+//! against `a` (their own label had no part in either). Natural confusion of the two sits at the doubtful end and dies out
+//! towards the sure one; moved labels stay as frequent as they are, because whoever moved them did not ask the model.
 //!
 //! So, for each direction, the labels `b` in the sure half are counted and compared with those that scattered noise would
 //! leave there: with the same class's labels of all other classes, with the labels `b` of all other classes, and with the
 //! reverse direction. The references are counted in all but the most doubtful eighth, where there is more natural confusion
-//! than in the sure half, so that they err on the safe side. Given the sum of two counts, one of them is binomial (Przyborowski
-//! and Wilenski, Biometrika 1940); no rate of noise is asked for.
+//! than in the sure half, so that they err on the safe side. Given the sum of two counts, one of them is binomial
+//! (Przyborowski and Wilenski, Biometrika 1940); no rate of noise is asked for.
 //!
-//! Who was moved is then read off the labels, too: in the order of the odds of `b` against `a` the share of labels `b` is
-//! fitted by isotonic regression (Ayer et al., Annals of Mathematical Statistics 1955). Where it is the rate that was found
-//! among the sure, all of them were moved; where it is higher, the rest are honest.
+//! Who was moved is then read off the labels, too: in the order of the same odds the share of labels `b` is fitted by
+//! isotonic regression (Ayer et al., Annals of Mathematical Statistics 1955). Where it is the rate that was found among the
+//! sure, all of them were moved; where it is higher, the rest are honest.
 
 use crate::stats::binomial_sf;
 use rayon::prelude::*;
@@ -104,8 +104,7 @@ impl<'a> Given<'a> {
     }
 
     fn direction(&self, a: usize, b: usize) -> Option<Moved> {
-        let doubt = |i: u32| self.probs[i as usize * self.classes + b];
-        let sure = surest(&self.of[a], doubt, self.of[a].len() / 2);
+        let sure = surest(&self.of[a], |i| self.odds(i, a, b), self.of[a].len() / 2);
         let surer = before(&sure, sure.len() / 2);
         let count = |rows: &[(f32, u32)]| {
             rows_of(rows).filter(|i| self.labels[*i as usize] as usize == b).count() as u64
@@ -135,6 +134,12 @@ impl<'a> Given<'a> {
         Some(Moved { from: a as u32, to: b as u32, sure: n, hits, expected, p_value, samples })
     }
 
+    /// Log-odds of `b` against `a`: a share of `a` that was moved shifts them for all alike, whatever third class is likely.
+    fn odds(&self, i: u32, a: usize, b: usize) -> f32 {
+        let p = &self.probs[i as usize * self.classes..(i as usize + 1) * self.classes];
+        p[b].max(1e-12).ln() - p[a].max(1e-12).ln()
+    }
+
     /// From `a` to any third class, and from any third class to `b`: labels and chances of one.
     fn others(&self, a: usize, b: usize) -> [(u64, u64); 2] {
         let (mut away, mut into) = ((0, 0), (0, 0));
@@ -150,11 +155,7 @@ impl<'a> Given<'a> {
         let ours = |l: &u32| *l as usize == a || *l as usize == b;
         let rows: Vec<u32> =
             (0..self.labels.len() as u32).filter(|i| ours(&self.labels[*i as usize])).collect();
-        let odds = |i: u32| {
-            let p = &self.probs[i as usize * self.classes..(i as usize + 1) * self.classes];
-            p[b].max(1e-12).ln() - p[a].max(1e-12).ln()
-        };
-        let order = surest(&rows, odds, rows.len());
+        let order = surest(&rows, |i| self.odds(i, a, b), rows.len());
         let outcomes: Vec<(f32, bool)> =
             order.iter().map(|(odds, i)| (*odds, self.labels[*i as usize] as usize == b)).collect();
         let mut out: Vec<(u32, f32)> = vec![];
@@ -228,7 +229,7 @@ mod tests {
         let mut rng = Rng::new(seed, "label-pairs");
         let (mut probs, mut labels, mut wrong) = (vec![], vec![], vec![]);
         for _ in 0..n {
-            let sharp = 1.0 + 5.0 * rng.unit();
+            let sharp = 4.0 + 8.0 * rng.unit();
             let raw: Vec<f64> = (0..classes).map(|_| (rng.normal() * sharp).exp()).collect();
             let sum: f64 = raw.iter().sum();
             let p: Vec<f64> = raw.iter().map(|v| v / sum).collect();

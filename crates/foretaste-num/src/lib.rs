@@ -22,6 +22,7 @@ pub mod phash;
 pub mod phrases;
 pub mod rng;
 pub mod robust;
+pub mod robust_margin;
 pub mod rules;
 pub mod scale;
 pub mod shapley;

@@ -6,16 +6,22 @@ use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest wrong labels beyond what is expected from which an origin or a pair is named; fewer are an accident.
+/// Fewest wrong labels beyond what is expected from which an origin is named; fewer are an accident.
 const FEWEST: usize = 5;
 /// Most findings for pairs of classes; more pairs than this are one finding with a table.
 const PAIRS: usize = 3;
 
-/// One finding for each origin, and for each pair of classes. Samples in one are not listed again in the next.
+/// One finding for each origin, and for each pair of classes; and the rows that these settle, which are not to be judged
+/// again: the samples in them, and of a pair also those that were taken for honest. Samples in one are not listed again in
+/// the next.
 ///
 /// An origin and a pair have to pass Benjamini-Hochberg among all tested leads at `--fdr`. `explained`: rows that a planted
 /// trigger explains.
-pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<Claim> {
+pub fn decide(
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+    explained: &BTreeSet<u64>,
+) -> (Vec<Claim>, BTreeSet<u64>) {
     let mut taken = explained.clone();
     let mut out = vec![];
     for (detector, lead) in passed(evidence, facts) {
@@ -27,37 +33,37 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>)
     let mut pairs = vec![];
     for (detector, lead) in passed(evidence, facts) {
         if lead.kind == Kind::LabelPoisoning && lead.family == PAIR {
+            let left = lead.members.iter().filter(|r| !taken.contains(r)).count();
             let members = moved(detector, lead, evidence, facts, &taken);
-            if members.len() >= FEWEST.min(lead.statistic.1 as usize) && !members.is_empty() {
+            // A pair of which an origin explains most is that origin's doing. And where labels were moved, most of those that
+            // the test counted can be told from honest ones; two classes that nobody can keep apart have too many, too.
+            let told = 2.0 * members.len() as f64 >= lead.statistic.1;
+            if 2 * left > lead.members.len() && told && !members.is_empty() {
                 pairs.push((detector, lead, members));
             }
         }
     }
+    let settled: Vec<u64> = pairs.iter().flat_map(|(_, lead, _)| lead.members.iter().copied()).collect();
     if pairs.len() > PAIRS {
         out.extend(keep(many(pairs, facts), &mut taken));
     } else {
         out.extend(pairs.into_iter().filter_map(|(d, l, m)| keep(one(d, l, m, facts), &mut taken)));
     }
-    out
+    taken.extend(settled);
+    (out, taken)
 }
 
 /// Family of the leads on pairs of classes.
 const PAIR: &str = "class-pair";
 
-/// Rows of the findings.
-pub fn rows(claims: &[Claim]) -> BTreeSet<u64> {
-    let coordinated = claims.iter().filter(|c| c.finding.kind == Kind::LabelPoisoning);
-    coordinated.flat_map(|c| c.finding.members.iter().map(|m| m.row)).collect()
-}
-
-/// True for an origin of which at least half of the contradicted labels are more than its samples explain: these labels
-/// are named wrong, not only skewed.
+/// True for an origin in which labels are contradicted at least one and a half times as often as its samples explain: these
+/// labels are named wrong, not only skewed. The test says that there are too many, this that they are worth a name.
 pub fn names_origin(lead: &Lead) -> bool {
     let surplus = lead.statistic.1;
     lead.kind == Kind::SourceSkew
         && lead.family == "errors"
         && surplus >= FEWEST as f64
-        && 2.0 * surplus >= lead.members.len() as f64
+        && 3.0 * surplus >= lead.members.len() as f64
 }
 
 /// Leads that pass, the strongest first.
