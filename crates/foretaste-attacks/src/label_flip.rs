@@ -26,7 +26,9 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// `confident-learning` and `knn-label`: the rest of the data contradict these labels one by one.
+/// `confident-learning` and `knn-label`: the rest of the data contradict these labels one by one. `scan` lists them as
+/// `label-error`, without a name for an attack: flips at random and careless labelling look the same.
+/// With one class named (`source_class` and `target_class`) it is what `pair-flip` does.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -27,7 +27,8 @@ use std::collections::BTreeMap;
 /// ```
 ///
 /// # Caught by
-/// `source-skew`, once `confident-learning` has found that the wrong labels come from one name.
+/// `scan` names the annotator or source (`label-poisoning`): `source-skew` finds that labels from there are contradicted more
+/// often than its samples explain, and what `confident-learning` suspects most is set aside.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. Names of people in the data stay in your files; the manifest names the account.

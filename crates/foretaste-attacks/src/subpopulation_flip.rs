@@ -28,8 +28,8 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// Hard for detectors that judge samples one by one, `knn-label` above all. Models that see far (`confident-learning` with
-/// a strong surrogate) and comparison with trusted data find it.
+/// Hard for detectors that judge samples one by one, `knn-label` above all: no finding names the region. `robust-margin`, a
+/// score without a finding, ranks a small region far from the border high. Comparison with trusted data finds it.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

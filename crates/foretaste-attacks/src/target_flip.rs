@@ -30,8 +30,9 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// Little: the neighbours vouch for each other. On spambase at 5 %, neither `knn-label` nor `confident-learning` found any.
-/// What helps is a comparison with trusted data, or to ask which samples speak for an answer that somebody complains about.
+/// Little: the neighbours vouch for each other. On spambase at 5 %, neither `knn-label` nor `confident-learning` found any, and
+/// no finding names it. What helps is a comparison with trusted data, or to ask which samples speak for an answer that somebody
+/// complains about.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// Something in the samples that calls for a class whatever else they hold.
     Backdoor,
+    /// Wrong labels with a system: moved along one pair of classes, or from one origin.
+    LabelPoisoning,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
     SourceSkew,
     /// Characters that people do not see or take for others, invisible markup, strings longer than any honest one.
@@ -40,8 +42,9 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Backdoor,
+        Kind::LabelPoisoning,
         Kind::SourceSkew,
         Kind::HiddenContent,
         Kind::LabelError,
@@ -56,6 +59,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Backdoor => "backdoor",
+            Kind::LabelPoisoning => "label-poisoning",
             Kind::SourceSkew => "source-skew",
             Kind::HiddenContent => "hidden-content",
             Kind::LabelError => "label-error",
@@ -69,7 +73,7 @@ impl Kind {
     /// True if such a finding says that somebody meant harm; the others may have honest causes.
     #[must_use]
     pub fn is_poison(self) -> bool {
-        matches!(self, Kind::Backdoor)
+        matches!(self, Kind::Backdoor | Kind::LabelPoisoning)
     }
 
     /// One sentence for the reader of a report.
@@ -79,6 +83,9 @@ impl Kind {
             Kind::Backdoor => {
                 "Samples that carry a planted trigger: a model trained on them gives its class to whatever carries it."
             }
+            Kind::LabelPoisoning => {
+                "Wrong labels with a system, which carelessness does not have: moved along one pair of classes, or from one origin."
+            }
             Kind::SourceSkew => {
                 "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
             }
@@ -86,7 +93,7 @@ impl Kind {
                 "Text that a person does not see but a model reads: a hiding place for triggers, or careless copying."
             }
             Kind::LabelError => {
-                "The rest of the data contradict these labels: labelling noise, or label poisoning."
+                "The rest of the data contradict these labels, here and there: labelling noise, or flips at random."
             }
             Kind::ConflictingDuplicate => {
                 "The same content stands under different labels: at least one of them is wrong."
@@ -110,7 +117,7 @@ impl Kind {
             Kind::Backdoor => ("AML.T0020", "NISTAML.023"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
-            Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {
+            Kind::LabelPoisoning | Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {
                 ("AML.T0020", "NISTAML.013")
             }
             Kind::Outlier | Kind::Shortcut => ("AML.T0059", "NISTAML.013"),

@@ -1,17 +1,21 @@
 //! Labels that a model which did not see the sample contradicts.
 
-use crate::gather::{Flat, Gathered, PerRow};
-use foretaste_core::{Batch, Ctx, Detect, Error, Growth, MISSING, Needs, ParamValue, Result, Role, Step, Suspicion};
+use crate::gather::{Flat, Gathered, PerRow, row_at};
+use crate::planted::Planted;
+use foretaste_core::{
+    Batch, Ctx, Detect, Error, Growth, Kind, Lead, MISSING, Needs, ParamValue, Result, Role, Step, Suspicion, Table,
+};
 use foretaste_macros::Catalogue;
 use foretaste_num::confident::{self, Options, Rule, Score};
 use foretaste_num::label_null::label_null;
+use foretaste_num::label_pairs::{Moved, moved};
 use foretaste_num::softmax::calibrate::{CalibrateOptions, calibrate};
 use serde_json::Value;
 
 /// Labels that the rest of the data contradict, judged by a model that did not see the sample.
 ///
 /// # What it finds
-/// Wrong labels: scattered errors, random flips, flips between two classes.
+/// Wrong labels: scattered errors, random flips; and labels that were moved from one class to another, which it names.
 ///
 /// # How it works
 /// Class probabilities come from the user's own model (role `prob`) or are made out of fold by a built-in surrogate.
@@ -20,6 +24,12 @@ use serde_json::Value;
 /// of honest labels that would look as bad, computed from the calibrated probabilities themselves, so no rate of errors
 /// is asked for. The rules and scores of confident learning are there too: with `rule` one of them decides which labels
 /// are called wrong (they have no false-alarm level), with `score` one of them orders.
+///
+/// *Moved labels*: a model learns them and is not surprised. But among the samples that are surely of class `a`, natural
+/// confusion with `b` dies out, and labels that somebody moved to `b` do not. Their number in the sure half is compared with
+/// the same class's other wrong labels, with the labels `b` of other classes and with the reverse direction; the p-value is
+/// exact given the sums and corrected for the number of directions. Who was moved is read off an isotonic regression of
+/// the labels on the odds of the two classes.
 ///
 /// # Threat model
 /// The attacker changes labels, by chance or between two classes, and the majority of labels near each sample is right.
@@ -30,7 +40,9 @@ use serde_json::Value;
 ///
 /// # Blind spots
 /// Flips concentrated in a region or in copies: the surrogate learns them and is not surprised. Features that do not
-/// determine the class: honest labels look no better than wrong ones, and little is found. Backdoors.
+/// determine the class: honest labels look no better than wrong ones, and little is found. Backdoors. A pair is not named
+/// if a class has fewer than about 40 samples that the model gives to it, if most of the class was moved, or, of two
+/// classes, if the reverse direction is as frequent (that is what random flips look like).
 ///
 /// # Example
 /// ```text
@@ -40,6 +52,7 @@ use serde_json::Value;
 /// # References
 /// Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 /// Heyse, "A False Discovery Rate Procedure for Categorical Data", 2011.
+/// Przyborowski, Wilenski, "Homogeneity of Results in Testing Samples from Poisson Series", 1940 (comparing two counts).
 #[derive(Clone, Debug, Default, Catalogue)]
 pub struct ConfidentLearning {
     /// Which labels are called wrong: `fdr` keeps the stated false-discovery level, the others are published rules.
@@ -120,7 +133,7 @@ fn choices(value: &Value, known: &[&str]) -> String {
 
 impl Detect for ConfidentLearning {
     type State = Gathered;
-    type Model = PerRow;
+    type Model = Planted;
 
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label, Role::Prob]).growing(Growth::Data)
@@ -142,7 +155,7 @@ impl Detect for ConfidentLearning {
         Ok(())
     }
 
-    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, PerRow>> {
+    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, Planted>> {
         let mut flat = state.flatten("confident-learning")?;
         let classes = flat.cols;
         if flat.labels.iter().any(|l| *l != MISSING && *l as usize >= classes) {
@@ -158,18 +171,61 @@ impl Detect for ConfidentLearning {
             _ if null.wrong.len() == flat.labels.len() => null.wrong,
             _ => vec![0.0; flat.labels.len()],
         };
-        let suspicion = Suspicion {
+        let mut suspicion = Suspicion {
             score,
             p_value: Some(if null.p_value.is_empty() { vec![1.0; flat.labels.len()] } else { null.p_value }),
             expected: Some(if null.expected.is_empty() { vec![MISSING; flat.labels.len()] } else { null.expected }),
             picked: issues.map(|i| i.flagged).filter(|_| self.rule != Decide::Fdr),
         };
-        Ok(Step::Ready(PerRow { runs: flat.runs, suspicion }))
+        let pairs = moved(&calibration.q0, &flat.labels, classes);
+        if self.score == Order::WrongLabel {
+            pairs.iter().for_each(|pair| informed(&mut suspicion, pair));
+        }
+        let leads = pairs.iter().map(|pair| lead(pair, &flat.runs, ctx)).collect();
+        Ok(Step::Ready(Planted { per_row: PerRow { runs: flat.runs, suspicion }, leads }))
     }
 
-    fn score(&self, model: &PerRow, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.score(batch))
+    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.per_row.score(batch))
     }
+
+    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
+        Ok(model.leads.clone())
+    }
+}
+
+/// What is known once a pair is: its samples are as likely wrong as the pair says.
+fn informed(suspicion: &mut Suspicion, pair: &Moved) {
+    for (i, wrong) in &pair.samples {
+        let i = *i as usize;
+        suspicion.score[i] = suspicion.score[i].max(*wrong);
+        if let Some(expected) = &mut suspicion.expected {
+            expected[i] = pair.from;
+        }
+    }
+}
+
+fn lead(pair: &Moved, runs: &[(u64, u64)], ctx: &Ctx) -> Lead {
+    let name = |c: u32| ctx.profile().classes.get(c as usize).map_or_else(|| c.to_string(), Clone::clone);
+    let (from, to) = (name(pair.from), name(pair.to));
+    let mut members: Vec<u64> = pair.samples.iter().map(|(i, _)| row_at(runs, u64::from(*i))).collect();
+    members.sort_unstable();
+    let mut lead = Lead::new(Kind::LabelPoisoning, format!("labels moved from `{from}` to `{to}`"), members);
+    lead.family = "class-pair".into();
+    lead.class = Some(pair.to);
+    lead.p_value = Some(pair.p_value);
+    lead.statistic = ("sure".into(), pair.hits as f64);
+    let share = 100.0 * pair.hits as f64 / pair.sure as f64;
+    lead.why.push(format!(
+        "Of {} samples that are surely `{from}` by their content, {} are labelled `{to}` ({share:.1} %); scattered noise and natural confusion would leave at most {:.1} there (p = {:.1e}, corrected for the number of pairs).",
+        pair.sure, pair.hits, pair.expected, pair.p_value
+    ));
+    lead.tables.push(Table {
+        title: "among the samples that are surely of the first class".into(),
+        header: vec!["from".into(), "to".into(), "samples".into(), "moved".into(), "expected".into()],
+        rows: vec![vec![from, to, pair.sure.to_string(), pair.hits.to_string(), format!("{:.1}", pair.expected)]],
+    });
+    lead
 }
 
 impl ConfidentLearning {

@@ -21,6 +21,7 @@ foretaste_core::catalogue! {
     pub mod pattern_association;
     pub mod phrase_association;
     pub mod robust_covariance;
+    pub mod robust_margin;
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod value_association;

@@ -319,7 +319,7 @@ impl Whole {
 
     fn lead(&self, p: f64, words: String, what: &str, at: Vec<usize>, mean: f64, out: &mut Vec<(f64, Lead, Vec<usize>)>) {
         let mut lead = Lead::new(Kind::SourceSkew, words, at.iter().map(|&i| self.row_numbers[i]).collect());
-        lead.statistic = (what.into(), at.len() as f64);
+        lead.statistic = ("surplus".into(), at.len() as f64 - mean);
         lead.family = what.into();
         lead.tables.push(Table {
             title: "observed against expected".into(),

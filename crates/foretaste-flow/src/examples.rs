@@ -32,7 +32,7 @@ pub fn fill(claims: &mut [Claim], dataset: &Dataset) -> Result<()> {
     let explained: BTreeMap<u64, Batch> = claims
         .iter()
         .zip(&picked)
-        .filter(|(c, _)| matches!(c.finding.kind, Kind::Outlier | Kind::LabelError))
+        .filter(|(c, _)| matches!(c.finding.kind, Kind::Outlier | Kind::LabelError | Kind::LabelPoisoning))
         .flat_map(|(c, p)| p.iter().map(|&m| c.finding.members[m].row))
         .filter_map(|row| Some((row, rows.get(&row)?.clone())))
         .collect();
@@ -97,7 +97,9 @@ fn collect(dataset: &Dataset, wanted: &BTreeSet<u64>) -> Result<BTreeMap<u64, Ba
 fn odd_cells(f: &Finding, member: usize, row: &Batch, shares: &Shares) -> Vec<Odd> {
     let m = &f.members[member];
     match (f.kind, &m.given, &m.expected) {
-        (Kind::LabelError, Some(given), Some(expected)) => shares.contradicting(row, given, expected),
+        (Kind::LabelError | Kind::LabelPoisoning, Some(given), Some(expected)) => {
+            shares.contradicting(row, given, expected)
+        }
         (Kind::Outlier, ..) => shares.extreme(row),
         _ => vec![],
     }
@@ -117,8 +119,8 @@ fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], shares: &S
             Role::Embedding | Role::Prob => {}
             role => {
                 let mut cell = cell(field, column, *role, &marks);
-                cell.odd |=
-                    *role == Role::Label && matches!(f.kind, Kind::LabelError | Kind::ConflictingDuplicate);
+                cell.odd |= *role == Role::Label
+                    && matches!(f.kind, Kind::LabelError | Kind::LabelPoisoning | Kind::ConflictingDuplicate);
                 cells.push(cell);
             }
         }

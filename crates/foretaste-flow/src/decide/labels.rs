@@ -74,6 +74,9 @@ fn tested(scored: &Scored, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Opti
             thousands(n as u64)
         ));
     }
+    if explained.is_empty() && s.picked.is_none() {
+        f.why.push("No pair of classes and no origin stands out among all labels beyond chance: this is what carelessness, or flips at random, look like.".into());
+    }
     f.tables.push(pairs);
     f.tables.extend(facts.source_table(&f.members));
     f.advice = "Set them aside with `foretaste clean`, or have them labelled again; look at the pair of classes and the source before blaming chance.".into();
@@ -124,7 +127,7 @@ fn uncalibrated(scored: &Scored, facts: &Facts<'_>) -> Option<Claim> {
     Some(Claim { finding: f, marks: vec![] })
 }
 
-fn pair_table(members: &[Member]) -> Table {
+pub fn pair_table(members: &[Member]) -> Table {
     let mut pairs: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for m in members {
         if let (Some(given), Some(expected)) = (&m.given, &m.expected) {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
-        if matches!(lead.kind, Kind::Backdoor | Kind::Shortcut) {
+        let elsewhere = matches!(lead.kind, Kind::Backdoor | Kind::Shortcut | Kind::LabelPoisoning);
+        if elsewhere || super::coordinated::names_origin(lead) {
             continue;
         }
         families.entry((detector, lead.kind, &lead.family)).or_default().push(lead);
@@ -112,7 +113,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
         }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
-        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => {
+        (Kind::LabelError | Kind::LabelPoisoning | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => {
             (Severity::Low, Action::Review)
         }
     }
@@ -190,7 +191,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             }
             .into();
         }
-        Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut => {
+        Kind::LabelError | Kind::LabelPoisoning | Kind::Outlier | Kind::Backdoor | Kind::Shortcut => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();
         }
@@ -198,7 +199,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
 }
 
 /// A p-value in words; below the smallest double it is only bounded.
-fn p_words(p: f64) -> String {
+pub fn p_words(p: f64) -> String {
     if p < 1e-300 { "p < 1e-300".into() } else { format!("p = {p:.1e}") }
 }
 
@@ -211,7 +212,7 @@ fn what(family: &str) -> &'static str {
     }
 }
 
-fn upper(s: &str) -> String {
+pub fn upper(s: &str) -> String {
     let mut chars = s.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
 }

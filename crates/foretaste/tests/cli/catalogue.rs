@@ -28,9 +28,15 @@ fn every_detector_and_finding_can_be_explained() {
 fn lists_hold_what_the_readme_names() {
     let room = Room::new();
     let kinds = listed(&room, "findings");
-    for kind in
-        ["label-error", "source-skew", "hidden-content", "conflicting-duplicate", "near-duplicate", "outlier"]
-    {
+    for kind in [
+        "label-poisoning",
+        "label-error",
+        "source-skew",
+        "hidden-content",
+        "conflicting-duplicate",
+        "near-duplicate",
+        "outlier",
+    ] {
         assert!(kinds.iter().any(|k| k == kind), "{kind} is missing in {kinds:?}");
     }
     room.run(&["list", "formats"]).expect(0, &["csv", "jsonl", "parquet", "npz", "safetensors"]);

@@ -29,7 +29,7 @@ fn clean_data_are_not_accused() {
     let room = Room::new();
     room.write("d.csv", table(600, "", |_, yes| yes, |_| String::new()));
     let report = room.scan(&["d.csv"]);
-    for kind in ["label-error", "source-skew", "hidden-content", "conflicting-duplicate"] {
+    for kind in ["label-poisoning", "label-error", "source-skew", "hidden-content", "conflicting-duplicate"] {
         assert!(findings(&report, kind).is_empty(), "{kind}: {report:#}");
     }
 }
@@ -76,7 +76,42 @@ fn a_source_that_lies_is_named() {
     );
     room.write("d.csv", data);
     let report = room.scan(&["d.csv"]);
-    let found = findings(&report, "source-skew");
-    assert!(found.iter().any(|f| f["severity"] == "high" && f.to_string().contains("feed-4")), "{found:#?}");
+    let found = findings(&report, "label-poisoning");
+    assert!(
+        found.iter().any(|f| f["severity"] == "high" && f["title"].as_str().unwrap().contains("feed-4")),
+        "{found:#?}"
+    );
     room.run(&["scan", "d.csv", "--fail-on", "high"]).expect(1, &["HIGH", "feed-4"]);
+}
+
+/// The sample of the first command, with labels moved or scattered: `sms_spam.csv` after `simulate`.
+fn attacked(room: &Room, attack: &[&str]) -> serde_json::Value {
+    let path = examples().join("sms_spam.csv");
+    let simulate =
+        ["simulate", path.to_str().unwrap(), "--poison-rate", "0.05", "--out", "p.csv", "--attack"];
+    room.run(&[&simulate[..], attack].concat()).expect(0, &["poisoned"]);
+    room.scan(&["p.csv"])
+}
+
+#[test]
+fn labels_moved_along_a_pair_are_named_with_their_direction() {
+    let room = Room::new();
+    let report = attacked(&room, &["pair-flip", "--source-class", "ham", "--target-class", "spam"]);
+    let found = findings(&report, "label-poisoning");
+    assert_eq!(found.len(), 1, "{report:#}");
+    let title = found[0]["title"].as_str().unwrap();
+    assert!(title.starts_with("labels moved from `ham` to `spam`"), "{title}");
+    let listed = lines(found[0]);
+    let twice =
+        findings(&report, "label-error").into_iter().flat_map(lines).filter(|l| listed.contains(l)).count();
+    assert_eq!(twice, 0, "listed in two findings");
+    assert!((150..=350).contains(&listed.len()), "{} of 243", listed.len());
+}
+
+#[test]
+fn labels_flipped_at_random_are_noise() {
+    let room = Room::new();
+    let report = attacked(&room, &["label-flip"]);
+    assert!(findings(&report, "label-poisoning").is_empty(), "{report:#}");
+    assert!(!findings(&report, "label-error").is_empty(), "{report:#}");
 }

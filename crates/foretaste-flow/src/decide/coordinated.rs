@@ -1,0 +1,255 @@
+//! Wrong labels with a system: from one origin, along one pair of classes. What has none stays labelling noise.
+
+use super::leads::{p_words, passing, upper};
+use super::{Claim, Facts, percent, samples};
+use crate::columns::{count, thousands};
+use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewest wrong labels beyond what is expected from which an origin is named; fewer are an accident.
+const FEWEST: usize = 5;
+/// Most findings for pairs of classes; more pairs than this are one finding with a table.
+const PAIRS: usize = 3;
+
+/// One finding for each origin, and for each pair of classes; and the rows that these settle, which are not to be judged
+/// again: the samples in them, and of a pair also those that were taken for honest. Samples in one are not listed again in
+/// the next.
+///
+/// An origin and a pair have to pass Benjamini-Hochberg among all tested leads at `--fdr`. `explained`: rows that a planted
+/// trigger explains.
+pub fn decide(
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+    explained: &BTreeSet<u64>,
+) -> (Vec<Claim>, BTreeSet<u64>) {
+    let mut taken = explained.clone();
+    let mut out = vec![];
+    for (detector, lead) in passed(evidence, facts) {
+        if names_origin(lead) {
+            let finding = origin(detector, lead, evidence, facts, &taken);
+            out.extend(keep(finding, &mut taken));
+        }
+    }
+    let mut pairs = vec![];
+    for (detector, lead) in passed(evidence, facts) {
+        if lead.kind == Kind::LabelPoisoning && lead.family == PAIR {
+            let left = lead.members.iter().filter(|r| !taken.contains(r)).count();
+            let members = moved(detector, lead, evidence, facts, &taken);
+            // A pair of which an origin explains most is that origin's doing. And where labels were moved, most of those that
+            // the test counted can be told from honest ones; two classes that nobody can keep apart have too many, too.
+            let told = 2.0 * members.len() as f64 >= lead.statistic.1;
+            if 2 * left > lead.members.len() && told && !members.is_empty() {
+                pairs.push((detector, lead, members));
+            }
+        }
+    }
+    let settled: Vec<u64> = pairs.iter().flat_map(|(_, lead, _)| lead.members.iter().copied()).collect();
+    if pairs.len() > PAIRS {
+        out.extend(keep(many(pairs, facts), &mut taken));
+    } else {
+        out.extend(pairs.into_iter().filter_map(|(d, l, m)| keep(one(d, l, m, facts), &mut taken)));
+    }
+    taken.extend(settled);
+    (out, taken)
+}
+
+/// Family of the leads on pairs of classes.
+const PAIR: &str = "class-pair";
+
+/// True for an origin in which labels are contradicted at least one and a half times as often as its samples explain: these
+/// labels are named wrong, not only skewed. The test says that there are too many, this that they are worth a name.
+pub fn names_origin(lead: &Lead) -> bool {
+    let surplus = lead.statistic.1;
+    lead.kind == Kind::SourceSkew
+        && lead.family == "errors"
+        && surplus >= FEWEST as f64
+        && 3.0 * surplus >= lead.members.len() as f64
+}
+
+/// Leads that pass, the strongest first.
+fn passed<'a>(evidence: &'a Evidence, facts: &Facts<'_>) -> Vec<(&'a str, &'a Lead)> {
+    let mut leads: Vec<(&str, &Lead)> = passing(evidence, facts.fdr)
+        .into_iter()
+        .map(|(s, l)| (evidence.scored[s].detector.as_str(), &evidence.scored[s].leads[l]))
+        .collect();
+    let p = |l: &Lead| l.p_value.unwrap_or(1.0);
+    leads.sort_by(|a, b| {
+        p(a.1)
+            .total_cmp(&p(b.1))
+            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
+            .then_with(|| a.1.subject.cmp(&b.1.subject))
+    });
+    leads
+}
+
+fn keep(finding: Option<Finding>, taken: &mut BTreeSet<u64>) -> Option<Claim> {
+    let finding = finding?;
+    taken.extend(finding.members.iter().map(|m| m.row));
+    Some(Claim { finding, marks: vec![] })
+}
+
+/// The detector that says which label it would expect, with a null if there is one.
+fn judge(evidence: &Evidence) -> Option<&Scored> {
+    let calibrated =
+        evidence.scored.iter().find(|s| s.suspicion.p_value.is_some() && s.suspicion.expected.is_some());
+    calibrated.or_else(|| evidence.scored.iter().find(|s| s.suspicion.expected.is_some()))
+}
+
+fn member(row: u64, s: Option<&Suspicion>, facts: &Facts<'_>) -> Member {
+    let i = row as usize;
+    let mut m = facts.member(row, s.and_then(|s| s.score.get(i)).copied().unwrap_or(0.0), true);
+    m.p_value = s.and_then(|s| s.p_value.as_ref()).and_then(|p| p.get(i)).copied();
+    m.expected = s.and_then(|s| s.expected.as_ref()).and_then(|e| e.get(i)).and_then(|e| facts.class(*e));
+    m
+}
+
+fn severity(n: usize, facts: &Facts<'_>) -> Severity {
+    if n as f64 >= 0.005 * facts.dataset.rows as f64 || n >= 50 { Severity::High } else { Severity::Medium }
+}
+
+/// An origin whose labels are wrong beyond what its samples explain. Set aside are as many of its contradicted labels as
+/// there are too many, the most suspicious first: the rest is what any origin has.
+fn origin(
+    detector: &str,
+    lead: &Lead,
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+    taken: &BTreeSet<u64>,
+) -> Option<Finding> {
+    let by = judge(evidence);
+    let mut members: Vec<Member> = lead
+        .members
+        .iter()
+        .filter(|r| !taken.contains(r))
+        .map(|r| member(*r, by.map(|s| &s.suspicion), facts))
+        .collect();
+    members.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion).then(a.row.cmp(&b.row)));
+    members.truncate(lead.statistic.1.ceil() as usize);
+    if members.len() < FEWEST {
+        return None;
+    }
+    let (name, counts) = lead.subject.rsplit_once(": ").unwrap_or((&lead.subject, ""));
+    let n = members.len();
+    let title = format!("wrong labels from {name} ({})", samples(n));
+    let mut f = facts.finding(Kind::LabelPoisoning, severity(n, facts), title, Action::Quarantine, members);
+    f.detectors = std::iter::once(detector.to_owned()).chain(by.map(|s| s.detector.clone())).collect();
+    f.decision.rule = "benjamini-hochberg".into();
+    f.decision.fdr = Some(facts.fdr);
+    f.decision.p_value = lead.p_value;
+    f.why.push(format!(
+        "{}: {counts} from all other origins ({}, corrected for the number of tests).",
+        upper(name),
+        p_words(lead.p_value.unwrap_or(1.0))
+    ));
+    f.why.push(directions(&f.members));
+    f.tables.push(super::labels::pair_table(&f.members));
+    f.tables.extend(facts.source_table(&f.members));
+    f.advice = "Hold back what comes from there and ask who could write these labels; `foretaste clean` sets aside the ones listed here, the other samples of the origin stay.".into();
+    Some(f)
+}
+
+/// Whether the labels go one way or everywhere.
+fn directions(members: &[Member]) -> String {
+    let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for m in members {
+        if let (Some(given), Some(expected)) = (&m.given, &m.expected) {
+            *pairs.entry((expected, given)).or_default() += 1;
+        }
+    }
+    match pairs.iter().max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0))) {
+        Some(((from, to), n)) => {
+            format!(
+                "{} of {} are `{from}` by their content and labelled `{to}`.",
+                thousands(*n as u64),
+                thousands(members.len() as u64)
+            )
+        }
+        None => "Nothing says which labels they should have.".into(),
+    }
+}
+
+/// Members of a pair: the candidates whose mean probability of an honest label is at most `--fdr`.
+fn moved(
+    detector: &str,
+    lead: &Lead,
+    evidence: &Evidence,
+    facts: &Facts<'_>,
+    taken: &BTreeSet<u64>,
+) -> Vec<Member> {
+    let by = evidence.scored.iter().find(|s| s.detector == detector).map(|s| &s.suspicion);
+    let mut members: Vec<Member> =
+        lead.members.iter().filter(|r| !taken.contains(r)).map(|r| member(*r, by, facts)).collect();
+    members.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion).then(a.row.cmp(&b.row)));
+    let (mut honest, mut keep) = (0.0, 0);
+    for (i, m) in members.iter().enumerate() {
+        honest += 1.0 - f64::from(m.suspicion);
+        if honest > facts.fdr * (i + 1) as f64 {
+            break;
+        }
+        keep = i + 1;
+    }
+    members.truncate(keep);
+    members
+}
+
+fn one(detector: &str, lead: &Lead, members: Vec<Member>, facts: &Facts<'_>) -> Option<Finding> {
+    let n = members.len();
+    let from = members.first().and_then(|m| m.expected.clone()).unwrap_or_default();
+    let title = format!("{} ({}, {})", lead.subject, samples(n), share_of(n, &from, &members, facts));
+    let mut f = pair_finding(detector, title, members, facts);
+    f.target_class = lead.class.and_then(|c| facts.class(c));
+    f.decision.p_value = lead.p_value;
+    f.why.extend(lead.why.iter().cloned());
+    f.why.push(told(facts));
+    f.tables.extend(lead.tables.iter().cloned());
+    f.tables.extend(facts.source_table(&f.members));
+    Some(f)
+}
+
+fn many(pairs: Vec<(&str, &Lead, Vec<Member>)>, facts: &Facts<'_>) -> Option<Finding> {
+    let detector = pairs.first()?.0;
+    let kinds = pairs.len() as u64;
+    let first: Vec<String> = pairs.iter().take(2).map(|p| p.1.subject.clone()).collect();
+    let why: Vec<String> = pairs.iter().take(3).flat_map(|p| p.1.why.first().cloned()).collect();
+    let p = pairs.iter().filter_map(|p| p.1.p_value).min_by(f64::total_cmp);
+    let mut seen = BTreeSet::new();
+    let members: Vec<Member> = pairs.into_iter().flat_map(|p| p.2).filter(|m| seen.insert(m.row)).collect();
+    let title = format!(
+        "labels moved along {} of classes ({}): {}, ...",
+        count(kinds, "pair"),
+        samples(members.len()),
+        first.join(", ")
+    );
+    let mut f = pair_finding(detector, title, members, facts);
+    f.decision.p_value = p;
+    f.why.extend(why);
+    f.why.push(told(facts));
+    f.tables.push(super::labels::pair_table(&f.members));
+    f.tables.extend(facts.source_table(&f.members));
+    Some(f)
+}
+
+fn pair_finding(detector: &str, title: String, members: Vec<Member>, facts: &Facts<'_>) -> Finding {
+    let severity = severity(members.len(), facts);
+    let mut f = facts.finding(Kind::LabelPoisoning, severity, title, Action::Quarantine, members);
+    f.detectors = vec![detector.to_owned()];
+    f.decision.rule = "benjamini-hochberg".into();
+    f.decision.fdr = Some(facts.fdr);
+    f.advice = "Ask who could write labels of this class: one direction is no carelessness. Set the samples aside with `foretaste clean`, or give them back the expected label after a look.".into();
+    f
+}
+
+fn told(facts: &Facts<'_>) -> String {
+    format!(
+        "The pair itself passed a test at level {:.0} %; of the samples listed, {:.0} % are expected to be honest by their own probabilities.",
+        100.0 * facts.fdr,
+        100.0 * facts.fdr
+    )
+}
+
+/// `4.3 % of what is `a` by its content`: of the class that the samples were taken from, wrong ones counted back.
+fn share_of(n: usize, from: &str, members: &[Member], facts: &Facts<'_>) -> String {
+    let given = facts.dataset.classes.iter().position(|c| c == from);
+    let rows = given.and_then(|c| facts.dataset.class_counts.get(c)).copied().unwrap_or(0);
+    format!("{} of `{from}`", percent(n, rows + members.len() as u64))
+}
