@@ -182,7 +182,11 @@ impl Detect for ConfidentLearning {
             pairs.iter().for_each(|pair| informed(&mut suspicion, pair));
         }
         let leads = pairs.iter().map(|pair| lead(pair, &flat.runs, ctx)).collect();
-        Ok(Step::Ready(Planted { per_row: PerRow { runs: flat.runs, suspicion }, leads }))
+        Ok(Step::Ready(Planted {
+            per_row: PerRow { runs: flat.runs, suspicion },
+            leads,
+            ..Planted::default()
+        }))
     }
 
     fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
