@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// Something in the samples that calls for a class whatever else they hold.
     Backdoor,
+    /// Samples that make a model worse for everybody.
+    Availability,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
     SourceSkew,
     /// Characters that people do not see or take for others, invisible markup, strings longer than any honest one.
@@ -40,8 +42,9 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Backdoor,
+        Kind::Availability,
         Kind::SourceSkew,
         Kind::HiddenContent,
         Kind::LabelError,
@@ -56,6 +59,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Backdoor => "backdoor",
+            Kind::Availability => "availability",
             Kind::SourceSkew => "source-skew",
             Kind::HiddenContent => "hidden-content",
             Kind::LabelError => "label-error",
@@ -72,6 +76,9 @@ impl Kind {
         match self {
             Kind::Backdoor => {
                 "Samples that carry a planted trigger: a model trained on them gives its class to whatever carries it."
+            }
+            Kind::Availability => {
+                "A model trained with these samples is right less often than one trained without: poison against accuracy, or honest samples that mislead."
             }
             Kind::SourceSkew => {
                 "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
@@ -102,6 +109,7 @@ impl Kind {
     pub fn taxonomy(self) -> Taxonomy {
         let (atlas, nist) = match self {
             Kind::Backdoor => ("AML.T0020", "NISTAML.023"),
+            Kind::Availability => ("AML.T0020", "NISTAML.013"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
             Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {

@@ -21,6 +21,7 @@ foretaste_core::catalogue! {
     pub mod robust_covariance;
     pub mod source_skew;
     pub mod spectral_signature;
+    pub mod trimmed_loss;
     pub mod value_association;
 }
 

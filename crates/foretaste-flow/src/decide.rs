@@ -1,5 +1,6 @@
 //! The one place where numbers become claims. Every rule has a stated false-alarm level, or says that it has none.
 
+mod availability;
 mod labels;
 mod leads;
 mod planted;
@@ -43,6 +44,7 @@ pub struct Claim {
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = planted::decide(evidence, facts);
     let explained = planted::explained(&claims);
+    claims.extend(availability::decide(evidence, facts));
     claims.extend(labels::decide(evidence, facts, &explained));
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
-        if matches!(lead.kind, Kind::Backdoor | Kind::Shortcut) {
+        if matches!(lead.kind, Kind::Backdoor | Kind::Shortcut | Kind::Availability) {
             continue;
         }
         families.entry((detector, lead.kind, &lead.family)).or_default().push(lead);
@@ -112,7 +112,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
         }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
-        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => {
+        (Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut | Kind::Availability, _) => {
             (Severity::Low, Action::Review)
         }
     }
@@ -190,7 +190,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             }
             .into();
         }
-        Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut => {
+        Kind::LabelError | Kind::Outlier | Kind::Backdoor | Kind::Shortcut | Kind::Availability => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();
         }
