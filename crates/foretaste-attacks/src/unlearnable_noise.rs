@@ -28,7 +28,9 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// A model that reads the pictures' residual noise alone and is suspiciously good at it.
+/// The pattern is the same in all pictures of a class, and edges of honest pictures are not: its strength varies by 0.22 of its
+/// mean on fashion_mnist (median class), without the attack by 0.65; on gtsrb by 0.12 and 0.79. With the pattern on half of
+/// the pictures this is not seen.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

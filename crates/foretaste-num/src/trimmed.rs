@@ -6,12 +6,11 @@ use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit};
 use crate::stats::{binomial_sf, wilson_interval};
 use rayon::prelude::*;
 
-/// Squared penalty of the models, as a share of the rows trained on, for rows of unit length.
+/// Squared penalty of the plain models, as a share of the rows trained on, for rows of unit length.
 const PENALTY: f64 = 3e-5;
-/// That of the first model: so stiff that it follows the bulk of each class, not a group at its edge.
-const STIFF: f64 = 0.03;
-/// Share of the rows that may change sides in a turn when the turns are over.
-const SETTLED: f64 = 0.002;
+/// Those of the models that choose what is kept, one after the other. The first are so stiff that they follow the bulk of
+/// each class; a loose one from the start would follow a group at its edge, and never leave it.
+const SOFTER: [f64; 10] = [0.1, 0.03, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, PENALTY, PENALTY];
 const LEAST_PROBABILITY: f32 = 1e-9;
 
 /// How to trim.
@@ -23,8 +22,6 @@ pub struct TrimOptions {
     pub folds: usize,
     /// Names the folds, and the rows that are trained on where there are more than `max_rows`.
     pub seed: u64,
-    /// Most turns of fitting and trimming.
-    pub turns: usize,
     /// Most principal components; rows of fewer numbers are taken as they are.
     pub dims: usize,
     /// Most rows to train on and to judge; all are scored.
@@ -33,7 +30,7 @@ pub struct TrimOptions {
 
 impl Default for TrimOptions {
     fn default() -> Self {
-        Self { keep: 0.75, folds: 3, seed: 0, turns: 8, dims: 64, max_rows: 20_000 }
+        Self { keep: 0.8, folds: 3, seed: 0, dims: 64, max_rows: 20_000 }
     }
 }
 
@@ -95,16 +92,17 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// `data`: rows of `dim` numbers, about of unit length; `labels`: one a row, not below `classes` where there is none.
+    /// `data`: rows of `dim` numbers, which are brought to unit length; `labels`: one a row, not below `classes` where there is none.
     /// An incomplete last row, and rows beyond the labels, are left out.
     #[must_use]
     pub fn new(data: &[f32], dim: usize, labels: &[u32], classes: usize, options: &TrimOptions) -> Self {
         let rows = data.len().checked_div(dim).unwrap_or(0).min(labels.len());
+        let data = unit(&data[..rows * dim], dim);
         let (data, dim) = if dim > options.dims {
-            let p = principal_components(&data[..rows * dim], rows, dim, options.dims.max(1), options.seed);
+            let p = principal_components(&data, rows, dim, options.dims.max(1), options.seed);
             (p.projected, p.rank)
         } else {
-            (data[..rows * dim].iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect(), dim)
+            (data, dim)
         };
         let labels = labels[..rows].to_vec();
         let fold = assign_folds(&labels, classes, None, options.folds.max(2), options.seed);
@@ -157,8 +155,8 @@ impl Bench {
         out
     }
 
-    /// Fits, keeps the share of each class that fits best, and fits again until the choice settles; then judges the rows
-    /// of the fold that was left out. Starts from a stiff model.
+    /// Fits a stiff model, keeps the share of each class that fits best, fits a softer one to it, and so on; the last judges
+    /// the rows of the fold that was left out.
     #[must_use]
     pub fn trimmed(&self) -> Trimmed {
         let n = self.labels.len();
@@ -190,19 +188,8 @@ impl Bench {
     }
 
     fn settle(&self, from: &[usize]) -> Softmax {
-        let mut model = self.learn(from, STIFF);
-        let mut kept: Vec<usize> = vec![];
-        for _ in 0..self.options.turns.max(1) {
-            let next = self.best(from, &model);
-            // both are ascending and of one length
-            let changed = next.iter().filter(|i| kept.binary_search(i).is_err()).count();
-            if (changed as f64) < SETTLED * from.len() as f64 {
-                break;
-            }
-            model = self.learn(&next, PENALTY);
-            kept = next;
-        }
-        model
+        let first = self.learn(from, SOFTER[0]);
+        SOFTER[1..].iter().fold(first, |model, penalty| self.learn(&self.best(from, &model), *penalty))
     }
 
     /// The share of each class that the model fits best, ascending.
@@ -240,6 +227,18 @@ impl Bench {
     }
 }
 
+/// Rows of unit length; what is not finite counts as zero, and rows of zeros stay.
+fn unit(data: &[f32], dim: usize) -> Vec<f32> {
+    let mut out: Vec<f32> = data.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
+    for row in out.chunks_exact_mut(dim.max(1)) {
+        let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32;
+        if norm > 0.0 && norm.is_finite() {
+            row.iter_mut().for_each(|v| *v /= norm);
+        }
+    }
+    out
+}
+
 fn log_odds(a: f32, b: f32) -> f32 {
     a.max(LEAST_PROBABILITY).ln() - b.max(LEAST_PROBABILITY).ln()
 }
@@ -262,7 +261,9 @@ mod tests {
     use super::*;
     use crate::rng::Rng;
 
-    /// Two classes that a line parts with some overlap; of the first, `flipped` rows far out get the label of the second.
+    const DIM: usize = 6;
+
+    /// Two classes that a plane parts with some overlap; of the first, `flipped` rows far out get the label of the second.
     fn tilted(rows: usize, flipped: usize) -> (Vec<f32>, Vec<u32>) {
         let mut rng = Rng::new(5, "trimmed");
         let (mut data, mut labels) = (vec![], vec![]);
@@ -272,7 +273,8 @@ mod tests {
             let bad = y == 0 && i / 2 < flipped;
             let along = if bad { -0.9 } else { 0.45 * side } + 0.25 * rng.normal();
             let across = if bad { 1.2 } else { 0.0 } + 0.25 * rng.normal();
-            data.extend([along as f32, across as f32, (0.35 * rng.normal()) as f32]);
+            data.extend([along as f32, across as f32]);
+            data.extend((2..DIM).map(|_| (0.3 * rng.normal()) as f32));
             labels.push(if bad { 1 } else { y });
         }
         (data, labels)
@@ -282,14 +284,14 @@ mod tests {
     fn rows_that_turn_a_line_are_found_and_do_harm() {
         let (data, labels) = tilted(1200, 100);
         let bad = |i: usize| i % 2 == 0 && i / 2 < 100;
-        let bench = Bench::new(&data, 3, &labels, 2, &TrimOptions::default());
+        let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions::default());
         let found = bench.trimmed();
         let mut order: Vec<usize> = (0..1200).collect();
         order.sort_by(|a, b| found.score[*b].total_cmp(&found.score[*a]));
         let hits = order[..120].iter().filter(|i| bad(**i)).count();
         assert!(hits >= 80, "{hits} of 100 among the first 120");
         let members: Vec<bool> = (0..1200).map(bad).collect();
-        let harm = bench.harm(&members, &|i| found.sure[i] <= 4.0);
+        let harm = bench.harm(&members, &|i| !bad(i));
         assert!(harm.p_value < 1e-3 && harm.gain() > 0.01, "{harm:?}");
         let (low, high) = harm.interval();
         assert!(low <= harm.gain() && harm.gain() <= high);
@@ -301,11 +303,11 @@ mod tests {
     #[test]
     fn what_is_kept_is_the_best_of_each_class() {
         let (data, labels) = tilted(90, 5);
-        let bench = Bench::new(&data, 3, &labels, 2, &TrimOptions { keep: 0.5, ..TrimOptions::default() });
+        let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions { keep: 0.5, ..TrimOptions::default() });
         let all: Vec<usize> = (0..90).collect();
         let model = bench.learn(&all, 0.01);
         let kept = bench.best(&all, &model);
-        let p = model.predict_proba(Rows::Dense { data: &data, dim: 3 });
+        let p = bench.asked(&model, &all);
         for class in 0..2u32 {
             let of = |inside: bool| -> Vec<f32> {
                 let rows = (0..90).filter(|i| labels[*i] == class && kept.contains(i) == inside);
