@@ -82,22 +82,26 @@ pub fn class_noise(
     natural: f64,
 ) -> Patterns {
     let n = labels.len();
-    let mut out =
-        Patterns { score: vec![0.0; n], classes: vec![ClassPattern { p_value: 1.0, ..Default::default() }; classes] };
+    let mut out = Patterns {
+        score: vec![0.0; n],
+        classes: vec![ClassPattern { p_value: 1.0, ..Default::default() }; classes],
+    };
     if classes < 2 || shape.fine_size() == 0 || pixels.len() != n * shape.size() || half.len() != n {
         return out;
     }
     let picture = |i: usize| &pixels[i * shape.size()..(i + 1) * shape.size()];
     let sums: Vec<[(f64, Vec<f64>); 2]> = (0..classes as u32)
         .into_par_iter()
-        .map(|c| [false, true].map(|h| {
-            let mut sum = (0.0, vec![0f64; shape.fine_size()]);
-            for i in (0..n).filter(|i| labels[*i] == c && half[*i] == h) {
-                sum.0 += 1.0;
-                sum.1.iter_mut().zip(shape.fine(picture(i))).for_each(|(s, v)| *s += f64::from(v));
-            }
-            sum
-        }))
+        .map(|c| {
+            [false, true].map(|h| {
+                let mut sum = (0.0, vec![0f64; shape.fine_size()]);
+                for i in (0..n).filter(|i| labels[*i] == c && half[*i] == h) {
+                    sum.0 += 1.0;
+                    sum.1.iter_mut().zip(shape.fine(picture(i))).for_each(|(s, v)| *s += f64::from(v));
+                }
+                sum
+            })
+        })
         .collect();
     let patterns: Vec<Vec<Vec<f32>>> = [0, 1].map(|h| directions(&sums, h, shape.fine_size())).into();
     // strength of every class's pattern in every picture
@@ -136,7 +140,9 @@ pub fn class_noise(
         .collect();
     for i in 0..n {
         let c = labels[i] as usize;
-        let z = |k: usize| if scale[k].1 > 0.0 { (f64::from(strength[i][k]) - scale[k].0) / scale[k].1 } else { f64::MIN };
+        let z = |k: usize| {
+            if scale[k].1 > 0.0 { (f64::from(strength[i][k]) - scale[k].0) / scale[k].1 } else { f64::MIN }
+        };
         if c < classes && (0..classes).all(|k| k == c || z(k) < z(c)) {
             out.classes[c].named += 1;
         }
@@ -180,8 +186,9 @@ mod tests {
     /// Pictures of four classes that show bars of changing strength; with `noise`, each class has a pattern of its own added.
     fn pictures(noise: bool) -> (Vec<u8>, Vec<u32>, Vec<bool>) {
         let mut rng = Rng::new(2, "class-noise");
-        let patterns: Vec<Vec<f64>> =
-            (0..4).map(|_| (0..SHAPE.size()).map(|_| if rng.unit() < 0.5 { -12.0 } else { 12.0 }).collect()).collect();
+        let patterns: Vec<Vec<f64>> = (0..4)
+            .map(|_| (0..SHAPE.size()).map(|_| if rng.unit() < 0.5 { -12.0 } else { 12.0 }).collect())
+            .collect();
         let (mut pixels, mut labels, mut half) = (vec![], vec![], vec![]);
         for i in 0..480u32 {
             let class = (i % 4) as usize;
@@ -189,7 +196,9 @@ mod tests {
             for at in 0..SHAPE.size() {
                 let x = at / SHAPE.channels % SHAPE.width;
                 let shown = if x / 2 == class { bar } else { 0.0 } + 6.0 * rng.normal();
-                pixels.push((100.0 + shown + if noise { patterns[class][at] } else { 0.0 }).clamp(0.0, 255.0) as u8);
+                pixels
+                    .push((100.0 + shown + if noise { patterns[class][at] } else { 0.0 }).clamp(0.0, 255.0)
+                        as u8);
             }
             labels.push(i % 4);
             half.push(rng.unit() < 0.5);
@@ -217,7 +226,8 @@ mod tests {
         for y in 1..SHAPE.height - 1 {
             for x in 1..SHAPE.width - 1 {
                 for c in 0..SHAPE.channels {
-                    let naive = 4.0 * v(x, y, c) - v(x - 1, y, c) - v(x + 1, y, c) - v(x, y - 1, c) - v(x, y + 1, c);
+                    let naive =
+                        4.0 * v(x, y, c) - v(x - 1, y, c) - v(x + 1, y, c) - v(x, y - 1, c) - v(x, y + 1, c);
                     assert_eq!(fine[at], naive);
                     at += 1;
                 }

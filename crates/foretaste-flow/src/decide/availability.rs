@@ -5,27 +5,28 @@ use super::{Claim, Facts, percent, samples};
 use foretaste_core::{Action, Evidence, Kind, Lead, Member, Severity};
 use std::collections::BTreeSet;
 
-/// Share of samples that a model must gain without the group: less is lost to honest mistakes all the time.
-const EFFECT: f64 = 0.01;
+/// Share of samples that a model must gain without the group, on those that can be judged: less is lost to honest mistakes.
+const EFFECT: f64 = 0.005;
+/// Level of the test of harm.
+const LEVEL: f64 = 0.01;
 /// Share of the pictures whose class a pattern of the class must name alone. Of two sets of honest pictures it named 58 %.
 const NAMED: f64 = 0.9;
 /// The family of leads on patterns that all pictures of a class have.
 const PATTERNS: &str = "class-noise";
 
-/// One finding per group that passes the test and costs enough, the gravest first. A group that is mostly in findings
+/// One finding per group that passes the test and costs enough, the surest first: of overlapping groups the one that the test sees best. A group that is mostly in findings
 /// already adds nothing.
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut groups: Vec<(usize, &Lead)> = passing(evidence, facts.fdr)
         .into_iter()
         .map(|(s, l)| (s, &evidence.scored[s].leads[l]))
-        .filter(|(_, l)| l.kind == Kind::Availability)
+        .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
         .filter(|(_, l)| l.statistic.1 >= if l.family == PATTERNS { NAMED } else { EFFECT })
         .collect();
-    // groups of one class first: they take fewer honest samples along than all groups together
     groups.sort_by(|a, b| {
-        let key = |l: &Lead| l.class.is_none();
-        key(a.1)
-            .cmp(&key(b.1))
+        let p = |l: &Lead| l.p_value.unwrap_or(1.0);
+        p(a.1)
+            .total_cmp(&p(b.1))
             .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
             .then(a.1.subject.cmp(&b.1.subject))
     });
