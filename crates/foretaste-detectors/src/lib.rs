@@ -10,7 +10,6 @@ mod planted;
 
 foretaste_core::catalogue! {
     pub mod activation_clustering;
-    pub mod class_noise;
     pub mod confident_learning;
     pub mod hidden_content;
     pub mod knn_label;

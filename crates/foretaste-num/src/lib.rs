@@ -5,7 +5,6 @@
 //! no function panics on empty, constant or non-finite input.
 
 pub mod boost;
-pub mod class_noise;
 pub mod cnn;
 pub mod confident;
 pub mod ecod;
