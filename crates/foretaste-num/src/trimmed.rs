@@ -48,7 +48,7 @@ pub struct Trimmed {
 /// What taking out a group does to a plain model, on held-out rows outside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Harm {
-    /// Rows judged, and rows that the folds were made of.
+    /// Rows judged.
     pub judged: u64,
     /// All rows that are trained on, those that are not judged among them.
     pub rows: u64,
