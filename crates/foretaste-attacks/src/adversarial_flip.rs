@@ -40,9 +40,11 @@ const FLOOR: f32 = 1e-9;
 /// ```
 ///
 /// # Caught by
-/// Little: the changed labels vouch for each other and pull the surrogates of detectors along. On spambase at 5 %,
-/// `confident-learning` found none of them and `knn-label` fewer than one in a hundred. What helps is a comparison with
-/// trusted data, and a limit on how many labels one hand may set.
+/// `confident-learning` and `knn-label` see little: the changed labels vouch for each other and pull the surrogates of detectors
+/// along. They are a group of their own within the class that they got: at 5 %, `activation-clustering` ranks nearly all of them
+/// first on spambase and sms_spam, `robust-covariance` on spambase and fashion_mnist; on adult_income `value-association` names
+/// rules that 38 % of them follow, on credit_default nothing ranks them. `trimmed-loss` asks whether such a group does harm.
+/// What helps besides is a limit on how many labels one hand may set.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

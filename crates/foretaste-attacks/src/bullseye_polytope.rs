@@ -29,8 +29,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// Harder than `feature-collision`, since each picture stays nearer to its class; `knn-label` on vectors of a network like
-/// the victim finds some.
+/// Harder than `feature-collision`, since each picture stays nearer to its class: on fashion_mnist at 1 %, half of the first hundredth
+/// by `spectral-signature` are poison; on gtsrb nothing ranks them, and `knn-label` sees none on either.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

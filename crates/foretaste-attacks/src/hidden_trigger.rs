@@ -31,8 +31,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// Not measured yet. Samples of one class whose features lie in another are what `knn-label` looks for, if it sees features like
-/// the victim's.
+/// Hardly anything, as measured at 1 % of gtsrb and fashion_mnist: `outlier-tail` and `outlier-distance` have about a tenth of the
+/// poison in their first hundredth, `knn-label` 3 % and less.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// `confident-learning` and `knn-label` for the labels, `outlier-distance` for combinations far from all others.
+/// `confident-learning` and `knn-label` for the labels, `outlier-distance` for combinations far from all others, each in part: at 5 %
+/// of spambase and adult_income, 44 and 59 % of the first hundredth by `confident-learning` are strays.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -13,6 +13,8 @@ pub enum Kind {
     Backdoor,
     /// Wrong labels with a system: moved along one pair of classes, or from one origin.
     LabelPoisoning,
+    /// Samples that make a model worse for everybody.
+    Availability,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
     SourceSkew,
     /// Characters that people do not see or take for others, invisible markup, strings longer than any honest one.
@@ -42,9 +44,10 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Backdoor,
         Kind::LabelPoisoning,
+        Kind::Availability,
         Kind::SourceSkew,
         Kind::HiddenContent,
         Kind::LabelError,
@@ -60,6 +63,7 @@ impl Kind {
         match self {
             Kind::Backdoor => "backdoor",
             Kind::LabelPoisoning => "label-poisoning",
+            Kind::Availability => "availability",
             Kind::SourceSkew => "source-skew",
             Kind::HiddenContent => "hidden-content",
             Kind::LabelError => "label-error",
@@ -73,7 +77,7 @@ impl Kind {
     /// True if such a finding says that somebody meant harm; the others may have honest causes.
     #[must_use]
     pub fn is_poison(self) -> bool {
-        matches!(self, Kind::Backdoor | Kind::LabelPoisoning)
+        matches!(self, Kind::Backdoor | Kind::LabelPoisoning | Kind::Availability)
     }
 
     /// One sentence for the reader of a report.
@@ -85,6 +89,8 @@ impl Kind {
             }
             Kind::LabelPoisoning => {
                 "Wrong labels with a system, which carelessness does not have: moved along one pair of classes, or from one origin."
+            Kind::Availability => {
+                "A model trained with these samples is right less often than one trained without: poison against accuracy, or honest samples that mislead."
             }
             Kind::SourceSkew => {
                 "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
@@ -115,6 +121,7 @@ impl Kind {
     pub fn taxonomy(self) -> Taxonomy {
         let (atlas, nist) = match self {
             Kind::Backdoor => ("AML.T0020", "NISTAML.023"),
+            Kind::Availability => ("AML.T0020", "NISTAML.013"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
             Kind::LabelPoisoning | Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {

@@ -24,6 +24,7 @@ foretaste_core::catalogue! {
     pub mod robust_margin;
     pub mod source_skew;
     pub mod spectral_signature;
+    pub mod trimmed_loss;
     pub mod value_association;
 }
 

@@ -1,5 +1,6 @@
 //! The one place where numbers become claims. Every rule has a stated false-alarm level, or says that it has none.
 
+mod availability;
 mod coordinated;
 mod labels;
 mod leads;
@@ -45,6 +46,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = planted::decide(evidence, facts);
     let (coordinated, explained) = coordinated::decide(evidence, facts, &planted::explained(&claims));
     claims.extend(coordinated);
+    claims.extend(availability::decide(evidence, facts, &explained));
     claims.extend(labels::decide(evidence, facts, &explained));
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));

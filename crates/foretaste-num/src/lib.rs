@@ -33,4 +33,5 @@ mod span;
 pub mod spectral;
 pub mod stats;
 pub mod surprise;
+pub mod trimmed;
 pub mod two_means;

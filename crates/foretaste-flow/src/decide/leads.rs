@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
-        let elsewhere = matches!(lead.kind, Kind::Backdoor | Kind::Shortcut | Kind::LabelPoisoning);
+        let elsewhere =
+            matches!(lead.kind, Kind::Backdoor | Kind::Shortcut | Kind::LabelPoisoning | Kind::Availability);
         if elsewhere || super::coordinated::names_origin(lead) {
             continue;
         }
@@ -113,9 +114,15 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             (if share > 0.01 { Severity::Medium } else { Severity::Low }, Action::Quarantine)
         }
         (Kind::NearDuplicate, _) => (Severity::Note, Action::Review),
-        (Kind::LabelError | Kind::LabelPoisoning | Kind::Outlier | Kind::Backdoor | Kind::Shortcut, _) => {
-            (Severity::Low, Action::Review)
-        }
+        (
+            Kind::LabelError
+            | Kind::LabelPoisoning
+            | Kind::Outlier
+            | Kind::Backdoor
+            | Kind::Shortcut
+            | Kind::Availability,
+            _,
+        ) => (Severity::Low, Action::Review),
     }
 }
 
@@ -191,7 +198,12 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             }
             .into();
         }
-        Kind::LabelError | Kind::LabelPoisoning | Kind::Outlier | Kind::Backdoor | Kind::Shortcut => {
+        Kind::LabelError
+        | Kind::LabelPoisoning
+        | Kind::Outlier
+        | Kind::Backdoor
+        | Kind::Shortcut
+        | Kind::Availability => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();
         }

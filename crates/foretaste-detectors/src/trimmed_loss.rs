@@ -1,0 +1,183 @@
+//! Labels that models contradict which left out what fits worst, and what these samples do to a plain model.
+
+use crate::gather::{Gathered, PerRow, row_at};
+use crate::planted::{PLAIN, Planted, by_content};
+use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion};
+use foretaste_macros::Catalogue;
+use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
+
+/// Labels that turn a model round: far on the wrong side of one that was trained without what fits worst.
+///
+/// # What it finds
+/// Attacks on the accuracy of models: labels changed where a linear model is hurt most, rows under wrong labels made to
+/// harm it. Such samples vouch for each other and pull along every model that learns from all data.
+///
+/// # How it works
+/// A stiff softmax regression on the vectors follows the bulk of each class. What fits worst is left out, a fifth of each
+/// class, a softer model is fitted to the rest, and so on. Suspicion is the log-odds of another class against
+/// the given one, by models that did not see the sample. Samples of one class of which such a model is sure that they
+/// belong to another (odds of 55 to 1) are a group. A plain model is then trained with and without the group, and both
+/// are asked about held-out samples of which the trimmed model is *not* sure: that choice does not look at labels, and
+/// hardly any member is among them. McNemar's exact test, corrected for the number of groups, says whether the group
+/// does harm; how much it does goes with it.
+///
+/// # Threat model
+/// The attacker sets labels or adds rows, up to a fifth of a class, so that models go wrong in general.
+///
+/// # Cost
+/// About 40 softmax regressions on at most 20,000 rows of at most 64 numbers; state is the vectors.
+///
+/// # Blind spots
+/// Groups that do less harm than the test can see: few samples, classes that overlap so much that honest samples fill the
+/// group. Poison beyond a fifth of a class is taken for the class. Harm is measured on a linear model. Honest samples
+/// can do harm too, rare kinds of a class most of all: the group says what to look at, not who did it.
+///
+/// # Example
+/// ```text
+/// foretaste scan train.parquet --only trimmed-loss
+/// ```
+///
+/// # References
+/// Jagielski, Oprea, Biggio, Liu, Nita-Rotaru, Li, "Manipulating Machine Learning", IEEE S&P 2018 (TRIM, for regression). Shen,
+/// Sanghavi, "Learning with Bad Training Data via Iterative Trimmed Loss Minimization", ICML 2019. The stiff start, the
+/// trimming within classes and the test of harm are ours.
+#[derive(Clone, Debug, Catalogue)]
+pub struct TrimmedLoss {
+    /// Share of each class that models are fitted on.
+    #[param(min = 0.5, max = 1)]
+    pub keep: f64,
+    /// Most principal components of the vectors.
+    #[param(min = 2, max = 512)]
+    pub dims: usize,
+    /// Most rows that models learn from.
+    #[param(min = 100, max = 1000000)]
+    pub rows: usize,
+}
+
+impl Default for TrimmedLoss {
+    fn default() -> Self {
+        let o = TrimOptions::default();
+        Self { keep: o.keep, dims: o.dims, rows: o.max_rows }
+    }
+}
+
+/// Log-odds (nats) from which the trimmed model is sure.
+const SURE: f32 = 4.0;
+/// Fewest samples of a group, and the most groups that are tried.
+const LEAST: usize = 10;
+const GROUPS: usize = 12;
+
+impl Detect for TrimmedLoss {
+    type State = Gathered;
+    type Model = Planted;
+
+    fn needs(&self) -> Needs {
+        Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)
+    }
+
+    fn start(&self) -> Gathered {
+        Gathered::default()
+    }
+
+    fn fold(&self, state: &mut Gathered, batch: &Batch, _ctx: &Ctx) -> Result<()> {
+        if let Some(vectors) = &batch.vectors {
+            state.push(batch, vectors);
+        }
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Gathered, from: Gathered) -> Result<()> {
+        into.merge(from);
+        Ok(())
+    }
+
+    fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, Planted>> {
+        let flat = state.flatten("trimmed-loss")?;
+        let (cols, names) = (flat.cols, &ctx.profile().classes);
+        let row = |i: usize| &flat.values[i * cols..(i + 1) * cols];
+        let bits = |i: usize| row(i).iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+        let order = by_content(flat.labels.len(), |i| (flat.labels[i], bits(i)));
+        let values: Vec<f32> = order.iter().flat_map(|i| row(*i)).copied().collect();
+        let labels: Vec<u32> = order.iter().map(|i| flat.labels[*i]).collect();
+        let options = TrimOptions {
+            keep: self.keep,
+            dims: self.dims,
+            max_rows: self.rows,
+            seed: ctx.seed(),
+            ..TrimOptions::default()
+        };
+        let bench = Bench::new(&values, cols, &labels, names.len(), &options);
+        let found = bench.trimmed();
+        let mut score = vec![0.0; flat.labels.len()];
+        order.iter().zip(&found.score).for_each(|(i, s)| score[*i] = *s);
+        let mut leads = vec![];
+        for (class, harm, of) in harmful(&bench, &found, &labels, names.len()) {
+            let mut at: Vec<usize> = of.iter().map(|i| order[*i]).collect();
+            at.sort_unstable();
+            let members = at.iter().map(|i| row_at(&flat.runs, *i as u64)).collect();
+            leads.push(lead(class, &harm, members, names));
+        }
+        let per_row = PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) };
+        Ok(Step::Ready(Planted { per_row, leads }))
+    }
+
+    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
+        Ok(model.per_row.score(batch))
+    }
+
+    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
+        Ok(model.leads.clone())
+    }
+}
+
+/// Groups that do harm, with the class of which all have the label if there is one; p-values are corrected for all groups tried.
+fn harmful(
+    bench: &Bench,
+    found: &Trimmed,
+    labels: &[u32],
+    classes: usize,
+) -> Vec<(Option<u32>, Harm, Vec<usize>)> {
+    let all: Vec<usize> = (0..labels.len())
+        .filter(|&i| labels[i] != MISSING && found.sure[i] > SURE && found.top[i] != labels[i])
+        .collect();
+    let of = |c: u32| all.iter().copied().filter(|i| labels[*i] == c).collect::<Vec<usize>>();
+    let mut groups: Vec<(Option<u32>, Vec<usize>)> = (0..classes as u32).map(|c| (Some(c), of(c))).collect();
+    groups.push((None, all.clone()));
+    groups.retain(|g| g.1.len() >= LEAST);
+    groups.sort_by_key(|g| (g.0.is_some(), std::cmp::Reverse(g.1.len()), g.0));
+    groups.truncate(GROUPS);
+    let tried = groups.len() as f64;
+    let judge = |(class, rows): (Option<u32>, Vec<usize>)| {
+        let mut members = vec![false; labels.len()];
+        rows.iter().for_each(|i| members[*i] = true);
+        let mut harm = bench.harm(&members, &|i| found.sure[i] <= SURE);
+        harm.p_value = (harm.p_value * tried).min(1.0);
+        (class, harm, rows)
+    };
+    groups.into_iter().map(judge).filter(|(_, harm, _)| harm.p_value <= PLAIN).collect()
+}
+
+fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) -> Lead {
+    let name = class.and_then(|c| names.get(c as usize));
+    let subject = name.map_or("labels of any class".to_owned(), |n| format!("label `{n}`"));
+    let mut lead = Lead::new(Kind::Availability, subject, members);
+    lead.statistic = ("share of samples gained without them".into(), harm.gain());
+    lead.p_value = Some(harm.p_value);
+    lead.class = class;
+    let (low, high) = harm.interval();
+    lead.why.push(
+        "A model that was trained without what fits worst is sure that they belong to another class (odds of 55 to 1 and more)."
+            .into(),
+    );
+    lead.why.push(format!(
+        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: {:+.1} points of accuracy ({:+.1} to {:+.1}), p = {:.1e}, corrected for the groups tried.",
+        harm.judged,
+        harm.better,
+        harm.worse,
+        100.0 * harm.gain(),
+        100.0 * low,
+        100.0 * high,
+        harm.p_value
+    ));
+    lead
+}

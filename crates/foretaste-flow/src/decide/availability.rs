@@ -1,0 +1,63 @@
+//! Groups of samples without which a model is right more often.
+
+use super::leads::passing;
+use super::{Claim, Facts, percent, samples};
+use foretaste_core::{Action, Evidence, Kind, Lead, Member, Severity};
+use std::collections::BTreeSet;
+
+/// Share of samples that a model must gain without the group, counted on those that can be judged: honest mistakes cost less.
+const EFFECT: f64 = 0.005;
+/// Level of the test of harm.
+const LEVEL: f64 = 0.01;
+
+/// One finding per group that passes the test and costs enough, the surest first: of overlapping groups the one that the
+/// test sees best. A group that is mostly in findings already adds nothing. `explained`: rows of other findings.
+pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<Claim> {
+    let mut groups: Vec<(usize, &Lead)> = passing(evidence, facts.fdr)
+        .into_iter()
+        .map(|(s, l)| (s, &evidence.scored[s].leads[l]))
+        .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
+        .filter(|(_, l)| l.statistic.1 >= EFFECT)
+        .collect();
+    groups.sort_by(|a, b| {
+        let p = |l: &Lead| l.p_value.unwrap_or(1.0);
+        p(a.1)
+            .total_cmp(&p(b.1))
+            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
+            .then(a.1.subject.cmp(&b.1.subject))
+    });
+    let mut taken = explained.clone();
+    let mut out = vec![];
+    for (s, lead) in groups {
+        let new = lead.members.iter().filter(|r| !taken.contains(r)).count();
+        if 2 * new > lead.members.len() {
+            taken.extend(&lead.members);
+            out.push(claim(&evidence.scored[s].detector, &evidence.scored[s].suspicion.score, lead, facts));
+        }
+    }
+    out
+}
+
+fn claim(detector: &str, score: &[f32], lead: &Lead, facts: &Facts<'_>) -> Claim {
+    let suspicion = |r: u64| score.get(r as usize).copied().unwrap_or(0.0);
+    let members: Vec<Member> = lead.members.iter().map(|r| facts.member(*r, suspicion(*r), true)).collect();
+    let n = members.len();
+    let title = format!(
+        "{} make a model worse: {} ({} of the data, {:+.1} points of accuracy without them)",
+        samples(n),
+        lead.subject,
+        percent(n, facts.dataset.rows),
+        100.0 * lead.statistic.1
+    );
+    let mut f = facts.finding(Kind::Availability, Severity::High, title, Action::Quarantine, members);
+    f.detectors = vec![detector.to_owned()];
+    f.target_class = lead.class.and_then(|c| facts.class(c));
+    f.decision.rule = "confirmed".into();
+    f.decision.fdr = Some(facts.fdr);
+    f.decision.p_value = lead.p_value;
+    f.why.clone_from(&lead.why);
+    f.tables.clone_from(&lead.tables);
+    f.tables.extend(facts.source_table(&f.members));
+    f.advice = "Set them aside with `foretaste clean` and train again. Look at the first few and ask where they came from: the test says that they do harm, not that somebody meant it.".into();
+    Claim { marks: lead.marks.clone(), finding: f }
+}
