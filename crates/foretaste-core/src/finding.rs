@@ -89,6 +89,7 @@ impl Kind {
             }
             Kind::LabelPoisoning => {
                 "Wrong labels with a system, which carelessness does not have: moved along one pair of classes, or from one origin."
+            }
             Kind::Availability => {
                 "A model trained with these samples is right less often than one trained without: poison against accuracy, or honest samples that mislead."
             }
