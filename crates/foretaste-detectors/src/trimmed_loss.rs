@@ -118,7 +118,7 @@ impl Detect for TrimmedLoss {
             leads.push(lead(class, &harm, members, names));
         }
         let per_row = PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) };
-        Ok(Step::Ready(Planted { per_row, leads }))
+        Ok(Step::Ready(Planted { per_row, leads, ..Planted::default() }))
     }
 
     fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
