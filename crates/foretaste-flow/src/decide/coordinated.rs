@@ -56,14 +56,15 @@ pub fn decide(
 /// Family of the leads on pairs of classes.
 const PAIR: &str = "class-pair";
 
-/// True for an origin in which labels are contradicted at least one and a half times as often as its samples explain: these
-/// labels are named wrong, not only skewed. The test says that there are too many, this that they are worth a name.
+/// True for an origin in which labels are contradicted at least three times as often as its samples explain: these labels
+/// are named wrong, not only skewed. The test says that there are too many, this that hard samples do not explain them: a
+/// collection of hard cases has twice as many.
 pub fn names_origin(lead: &Lead) -> bool {
     let surplus = lead.statistic.1;
     lead.kind == Kind::SourceSkew
         && lead.family == "errors"
         && surplus >= FEWEST as f64
-        && 3.0 * surplus >= lead.members.len() as f64
+        && 3.0 * surplus >= 2.0 * lead.members.len() as f64
 }
 
 /// Leads that pass, the strongest first.
