@@ -13,6 +13,7 @@ use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
+use crate::span::{Span, product};
 use crate::surprise::{Labels, Surprise, mostly_in};
 use outside::{Outside, Whole, dot};
 use rayon::prelude::*;
@@ -74,6 +75,8 @@ const VALUES: usize = 784;
 const PER_VALUE: [usize; 2] = [4, 12];
 /// Pictures of the smallest class that is looked at.
 const LEAST_CLASS: usize = 20;
+/// Rows of a class up to which the products of all pairs are kept: 72 MB.
+const PAIRED: usize = 3000;
 /// Times that a group is drawn anew around its mean.
 const ROUNDS: usize = 8;
 /// Share of the larger of two groups from which they are one.
@@ -213,7 +216,7 @@ impl Search<'_> {
             return (vec![], 0);
         }
         let Some(outside) = whole.without(own) else { return (vec![], 0) };
-        let inside = Inside { z: own.iter().map(|i| outside.whiten(whole.row(*i as usize))).collect() };
+        let inside = Inside::new(own.iter().map(|i| outside.whiten(whole.row(*i as usize))).collect());
         let doubtful: Vec<bool> = own
             .iter()
             .map(|i| self.model.probabilities(self.pictures, *i as usize, self.pictures.get(*i as usize)))
@@ -356,9 +359,39 @@ struct Seen<'a> {
 /// Rows of a class, white to the others.
 struct Inside {
     z: Vec<Vec<f64>>,
+    /// Products of all pairs of rows, row-major; empty above [`PAIRED`] rows.
+    products: Vec<f64>,
 }
 
 impl Inside {
+    fn new(z: Vec<Vec<f64>>) -> Self {
+        let mut products = vec![];
+        if z.len() <= PAIRED {
+            let (rows, dim) = (z.len(), z.first().map_or(0, Vec::len));
+            let flat: Vec<f64> = z.iter().flatten().copied().collect();
+            products = vec![0.0; rows * rows];
+            let all = Span::rows(&flat, rows, dim);
+            product(all, all.turned(), &mut products, false);
+        }
+        Self { z, products }
+    }
+
+    /// Every row along the mean of some.
+    fn along(&self, members: &[usize]) -> Vec<f64> {
+        let n = self.z.len();
+        if self.products.is_empty() {
+            let direction = self.mean(members);
+            return self.z.iter().map(|z| dot(z, &direction)).collect();
+        }
+        let mut sums = vec![0f64; n];
+        for k in members {
+            sums.iter_mut().zip(&self.products[k * n..(k + 1) * n]).for_each(|(s, p)| *s += p);
+        }
+        let norm = members.iter().map(|k| sums[*k]).sum::<f64>().max(f64::MIN_POSITIVE).sqrt();
+        sums.iter_mut().for_each(|s| *s /= norm);
+        sums
+    }
+
     /// Groups at the far ends of the directions in which the class is widest, each once.
     fn groups(&self, doubtful: &[bool], options: &PatternOptions, seed: u64) -> Vec<Vec<bool>> {
         let everyone: Vec<usize> = (0..self.z.len()).collect();
@@ -409,9 +442,7 @@ impl Inside {
             if members.len() < 4 {
                 return None;
             }
-            let direction = self.mean(&members);
-            let along: Vec<f64> = self.z.iter().map(|z| dot(z, &direction)).collect();
-            let next = halves(&along)?.1;
+            let next = halves(&self.along(&members))?.1;
             if next == group {
                 break;
             }

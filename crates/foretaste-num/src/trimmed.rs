@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn rows_that_turn_a_line_are_found_and_do_harm() {
         let (data, labels) = tilted(1200, 100);
-        let bad = |i: usize| i % 2 == 0 && i / 2 < 100;
+        let bad = |i: usize| i.is_multiple_of(2) && i / 2 < 100;
         let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions::default());
         let found = bench.trimmed();
         let mut order: Vec<usize> = (0..1200).collect();

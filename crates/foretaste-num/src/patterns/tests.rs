@@ -65,3 +65,14 @@ fn two_heaps_of_numbers_are_cut_between() {
     assert_eq!(above, [false, true, false, true]);
     assert!(halves(&[2.0; 5]).is_none() && halves(&[]).is_none());
 }
+
+#[test]
+fn products_of_pairs_say_the_same_as_the_rows() {
+    let mut rng = Rng::new(4, "inside");
+    let z: Vec<Vec<f64>> = (0..30).map(|_| (0..7).map(|_| rng.normal()).collect()).collect();
+    let (paired, plain) = (Inside::new(z.clone()), Inside { z, products: vec![] });
+    let members = [3, 8, 21];
+    for (a, b) in paired.along(&members).iter().zip(plain.along(&members)) {
+        assert!((a - b).abs() < 1e-12);
+    }
+}
