@@ -217,21 +217,23 @@ impl Search<'_> {
         }
         let Some(outside) = whole.without(own) else { return (vec![], 0) };
         let inside = Inside::new(own.iter().map(|i| outside.whiten(whole.row(*i as usize))).collect());
-        let doubtful: Vec<bool> = own
+        let asked: Vec<(bool, Option<usize>)> = own
             .iter()
             .map(|i| self.model.probabilities(self.pictures, *i as usize, self.pictures.get(*i as usize)))
-            .map(|p| p[class as usize] < 0.5)
+            .map(|p| (p[class as usize] < 0.5, other(&p, class)))
             .collect();
+        let doubtful: Vec<bool> = asked.iter().map(|a| a.0).collect();
+        let looks: Vec<Option<usize>> = asked.iter().map(|a| a.1).collect();
         let seed = mix(self.options.folds.seed ^ u64::from(class));
         let found = inside.groups(&doubtful, self.options, seed);
         let tested = found.len();
-        let seen = Seen { whole, outside: &outside, inside: &inside };
+        let seen = Seen { whole, outside: &outside, inside: &inside, looks: &looks };
         (found.iter().filter_map(|g| self.group(class, own, g, &seen, total)).collect(), tested)
     }
 
     /// `None` if the group is natural without doubt.
     fn group(&self, class: u32, own: &[u32], with: &[bool], seen: &Seen<'_>, total: &[f64]) -> Option<Group> {
-        let Seen { whole, outside, inside } = *seen;
+        let Seen { whole, outside, inside, looks } = *seen;
         let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
         let direction = inside.mean(&members);
         let along: Vec<f64> = inside.z.iter().map(|z| dot(z, &direction)).collect();
@@ -257,7 +259,6 @@ impl Search<'_> {
             return None;
         }
         let own_rows: Vec<u32> = members.iter().map(|k| own[*k]).collect();
-        let rest: Vec<u32> = outsiders.iter().map(|k| own[*k]).collect();
         let mut group = Group {
             class,
             delta: self.delta(&own_rows, own, total),
@@ -270,7 +271,7 @@ impl Search<'_> {
             odds: 0.0,
         };
         let counts = self.likes(&group, &group.own);
-        let like = self.likes(&group, &rest);
+        let like = self.counts(outsiders.iter().filter_map(|k| looks[*k]));
         let mut shares = self.labels.shares.clone();
         shares[class as usize] = 0.0;
         let less = |v: &[f64]| {
@@ -300,17 +301,17 @@ impl Search<'_> {
 
     /// How many of the pictures look most like each other class without the pattern.
     fn likes(&self, group: &Group, rows: &[u32]) -> Vec<f64> {
-        let tops: Vec<usize> = rows
-            .par_iter()
-            .filter_map(|i| {
-                let p =
-                    self.model.probabilities(self.pictures, *i as usize, &self.without(group, *i as usize));
-                let other = (0..p.len()).filter(|k| *k != group.class as usize);
-                other.max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))
-            })
-            .collect();
+        let top = |i: &u32| {
+            let image = self.without(group, *i as usize);
+            other(&self.model.probabilities(self.pictures, *i as usize, &image), group.class)
+        };
+        let tops: Vec<Option<usize>> = rows.par_iter().map(top).collect();
+        self.counts(tops.into_iter().flatten())
+    }
+
+    fn counts(&self, classes: impl Iterator<Item = usize>) -> Vec<f64> {
         let mut out = vec![0.0; self.labels.classes];
-        tops.into_iter().for_each(|k| out[k] += 1.0);
+        classes.for_each(|k| out[k] += 1.0);
         out
     }
 
@@ -354,6 +355,8 @@ struct Seen<'a> {
     whole: &'a Whole<'a>,
     outside: &'a Outside,
     inside: &'a Inside,
+    /// The other class that each of its pictures looks most like.
+    looks: &'a [Option<usize>],
 }
 
 /// Rows of a class, white to the others.
@@ -504,6 +507,11 @@ fn deviation(values: &[f64]) -> f64 {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
     (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+/// The most probable class but one.
+fn other(p: &[f64], but: u32) -> Option<usize> {
+    (0..p.len()).filter(|k| *k != but as usize).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))
 }
 
 fn add(sum: &mut [f64], image: &[u8]) {

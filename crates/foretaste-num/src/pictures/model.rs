@@ -57,14 +57,15 @@ impl Model {
 
     /// Probabilities of the classes by the model that has not seen picture `i`, of that picture as `image` shows it.
     pub fn probabilities(&self, pictures: &Pictures<'_>, i: usize, image: &[u8]) -> Vec<f64> {
-        let x = features(pictures, image);
+        let mut x = features(pictures, image);
+        x.iter_mut().zip(self.mean.iter().zip(&self.scale)).for_each(|(x, (m, s))| *x = (*x - m) * s);
         let Some(m) = self.fitted.models.get(self.fitted.fold[i] as usize) else {
             return vec![1.0 / self.classes.max(1) as f64; self.classes];
         };
         let mut z = vec![];
         for (l, b) in m.intercept.iter().enumerate() {
             let w = &m.weights[l * m.cols..(l + 1) * m.cols];
-            let dot: f32 = w.iter().enumerate().map(|(k, w)| w * (x[k] - self.mean[k]) * self.scale[k]).sum();
+            let dot: f32 = w.iter().zip(&x).map(|(w, x)| w * x).sum();
             z.push(f64::from(b + dot));
         }
         self.calibration.of_logits(&mut z);
