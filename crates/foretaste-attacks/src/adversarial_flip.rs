@@ -43,8 +43,9 @@ const FLOOR: f32 = 1e-9;
 /// `confident-learning` and `knn-label` see little: the changed labels vouch for each other and pull the surrogates of detectors
 /// along. They are a group of their own within the class that they got: at 5 %, `activation-clustering` ranks nearly all of them
 /// first on spambase and sms_spam, `robust-covariance` on spambase and fashion_mnist; on adult_income `value-association` names
-/// rules that 38 % of them follow, on credit_default nothing ranks them. `trimmed-loss` asks whether such a group does harm.
-/// What helps besides is a limit on how many labels one hand may set.
+/// rules that 38 % of them follow, on credit_default nothing ranks them. `trimmed-loss` sets aside
+/// 99 % of them on spambase at 5 % (and 1.5 % of the honest samples), after which the accuracy is that of clean data; at
+/// 10 %, a third. On adult_income and credit_default it finds none.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -16,7 +16,7 @@ use foretaste_core::{
     Table,
 };
 use foretaste_num::stats::{hypergeometric_sf, reject_bh};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a decision needs besides the evidence.
 pub struct Facts<'a> {
@@ -46,8 +46,12 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = planted::decide(evidence, facts);
     let (coordinated, explained) = coordinated::decide(evidence, facts, &planted::explained(&claims));
     claims.extend(coordinated);
-    claims.extend(availability::decide(evidence, facts, &explained));
-    claims.extend(labels::decide(evidence, facts, &explained));
+    let labels = labels::decide(evidence, facts, &explained);
+    // noise does harm, too: what is called noise needs no other name
+    let noise = labels.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
+    let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
+    claims.extend(availability::decide(evidence, facts, &named));
+    claims.extend(labels);
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
     claims.sort_by(|a, b| {
