@@ -45,7 +45,7 @@ const FLOOR: f32 = 1e-9;
 /// first on spambase and sms_spam, `robust-covariance` on spambase and fashion_mnist; on adult_income `value-association` names
 /// rules that 38 % of them follow, on credit_default nothing ranks them. `trimmed-loss` sets aside
 /// 99 % of them on spambase at 5 % (and 1.5 % of the honest samples), after which the accuracy is that of clean data; at
-/// 10 %, a third. On adult_income and credit_default it finds none.
+/// 10 % none, since more than a fifth of a class is poison then. On adult_income and credit_default it finds none.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -221,15 +221,20 @@ fn lead(pair: &Moved, runs: &[(u64, u64)], ctx: &Ctx) -> Lead {
     lead.statistic = ("sure".into(), pair.hits as f64);
     let share = 100.0 * pair.hits as f64 / pair.sure as f64;
     lead.why.push(format!(
-        "Of {} samples that are surely `{from}` by their content, {} are labelled `{to}` ({share:.1} %); scattered noise and natural confusion would leave at most {:.1} there (p = {:.1e}, corrected for the number of pairs).",
-        pair.sure, pair.hits, pair.expected, pair.p_value
+        "Of {} samples that are surely `{from}` by their content, {} are labelled `{to}` ({share:.1} %); scattered noise and natural confusion would leave at most {} there (p = {:.1e}, corrected for the number of pairs).",
+        pair.sure, pair.hits, few(pair.expected), pair.p_value
     ));
     lead.tables.push(Table {
         title: "among the samples that are surely of the first class".into(),
         header: vec!["from".into(), "to".into(), "samples".into(), "moved".into(), "expected".into()],
-        rows: vec![vec![from, to, pair.sure.to_string(), pair.hits.to_string(), format!("{:.1}", pair.expected)]],
+        rows: vec![vec![from, to, pair.sure.to_string(), pair.hits.to_string(), few(pair.expected)]],
     });
     lead
+}
+
+/// A number of samples that may be less than one.
+fn few(expected: f64) -> String {
+    if expected >= 0.95 { format!("{expected:.0}") } else { "one".into() }
 }
 
 impl ConfidentLearning {

@@ -178,7 +178,7 @@ fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) ->
             .into(),
     );
     lead.why.push(format!(
-        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: {:+.1} points of accuracy ({:+.1} to {:+.1}), p = {:.1e}, corrected for the groups tried.",
+        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: over all samples {:+.1} points of accuracy ({:+.1} to {:+.1}), p = {:.1e}, corrected for the groups tried.",
         harm.judged,
         harm.better,
         harm.worse,

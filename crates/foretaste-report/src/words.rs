@@ -232,6 +232,7 @@ pub fn spans(text: &str) -> Vec<(String, bool)> {
 pub fn decision(d: &Decision) -> String {
     let mut out = match d.rule.as_str() {
         "confirmed" => "Benjamini–Hochberg, then tried on a model".to_owned(),
+        "harm" => "McNemar's test of a model with and without them".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
         "uncalibrated" => "uncalibrated: the score only orders".to_owned(),

@@ -53,7 +53,7 @@ fn claim(detector: &str, score: &[f32], lead: &Lead, facts: &Facts<'_>) -> Claim
     let mut f = facts.finding(Kind::Availability, Severity::High, title, Action::Quarantine, members);
     f.detectors = vec![detector.to_owned()];
     f.target_class = lead.class.and_then(|c| facts.class(c));
-    f.decision.rule = "confirmed".into();
+    f.decision.rule = "harm".into();
     f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);

@@ -144,6 +144,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
             "{ids}: tested, corrected for all that was looked at, and tried: put into held-out samples, the trigger turns a model."
         )));
     }
+    if let Some(ids) = by(&|r| r == "harm") {
+        out.push(words::spans(&format!(
+            "{ids}: tested, corrected for the groups tried: without these samples a model is right more often on samples that it has not seen."
+        )));
+    }
     if let Some(ids) = by(&|r| r == "benjamini-hochberg") {
         out.push(words::spans(&format!(
             "{ids}: tested. At most {} are expected to be false alarms, as far as the model behind it is calibrated; no sample was judged by a model that had seen it.",
@@ -160,7 +165,9 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
             "{ids}: only an order, the oddest first. No share of false alarms is claimed."
         )));
     }
-    if let Some(ids) = by(&|r| !["confirmed", "benjamini-hochberg", "fact", "uncalibrated"].contains(&r)) {
+    if let Some(ids) =
+        by(&|r| !["confirmed", "harm", "benjamini-hochberg", "fact", "uncalibrated"].contains(&r))
+    {
         out.push(words::spans(&format!("{ids}: decided by a rule that was asked for; see there.")));
     }
     out
