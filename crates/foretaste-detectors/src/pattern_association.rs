@@ -16,18 +16,20 @@ use foretaste_num::softmax::FoldOptions;
 ///
 /// # How it works
 /// Each class is looked at in coordinates in which the pictures of all other classes are white noise (leave-class-out
-/// covariance of coarse pictures). There, what was added to some pictures of the class stands out whatever they show. Groups at
-/// the ends of the widest directions are asked three questions. Is the pattern equally strong in all of them? Light and
-/// shape vary by nature, an added pattern does not. Without it, are they pictures of all classes? A natural group looks like few.
-/// Both are likelihood ratios, turned into a p-value (Markov) and corrected for all groups. And are their labels a surprise to
-/// a model that did not see the pictures and learned from pictures without the pattern (Poisson-binomial)?
+/// covariance of coarse pictures, at two scales). There, what was added to some pictures of the class stands out whatever they
+/// show. Groups at the ends of the widest directions are asked four questions. Do they stand apart from the rest of the class?
+/// Is the pattern equally strong in all of them? Light and shape vary by nature, an added pattern does not. Without it, are
+/// they pictures of all classes? A natural group looks like few. These are likelihood ratios, turned into a p-value (Markov)
+/// and corrected for all groups. And are their labels a surprise to a model that did not see the pictures and learned from
+/// pictures without the pattern (Poisson-binomial)?
 ///
 /// # Threat model
 /// The attacker adds the same pattern to pictures of several classes and labels them as one.
 ///
 /// # Cost
-/// A covariance of 784 values and its factors for each class, a softmax regression out of fold, and one more for each
-/// pattern found: 10 seconds for 10,000 pictures on two cores. State is the pictures.
+/// A covariance of at most 784 values and its factors for each class, a softmax regression out of fold, and one more for
+/// each pattern found: 5 seconds for 10,000 pictures of 28 x 28 in 10 classes, 8 for 6,700 of 32 x 32 in 43, on two cores.
+/// State is the pictures.
 ///
 /// # Blind spots
 /// Clean labels. Pictures of one class only, put into one other. Patterns that differ from picture to picture, warps among
@@ -42,7 +44,7 @@ use foretaste_num::softmax::FoldOptions;
 /// Chen et al., "Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", 2017; Barni, Kallas, Tondi, "A
 /// New Backdoor Attack in CNNs by Training Set Corruption Without Label Poisoning", 2019 (attacks). Hayase et al., "SPECTRE:
 /// Defending Against Backdoor Attacks Using Robust Statistics", 2021 (whitening shows what spectra hide). Leaving out the class
-/// and the two ratios are ours.
+/// and the ratios are ours.
 #[derive(Clone, Debug, Catalogue)]
 pub struct PatternAssociation {
     /// Fewest pictures of a pattern.
