@@ -25,7 +25,7 @@ use foretaste_macros::Catalogue;
 ///
 /// # Caught by
 /// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % at least 99.7 % of the poisoned pictures and at most
-/// 0.02 % of the honest ones. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
+/// 0.02 % of the honest ones; among 2,800 clothes it missed three draws of six. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -24,7 +24,7 @@ use foretaste_macros::Catalogue;
 ///
 /// # Caught by
 /// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % all poisoned pictures and none of the honest ones.
-/// Detectors that look at labels alone find 4 and 0 % at 1 and 5 % (`confident-learning`).
+/// Of 28 poisoned clothes among 2,800 it missed one draw in three. Detectors that look at labels alone find 4 and 0 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -227,7 +227,7 @@ fn lead(pair: &Moved, runs: &[(u64, u64)], ctx: &Ctx) -> Lead {
     lead.tables.push(Table {
         title: "among the samples that are surely of the first class".into(),
         header: vec!["from".into(), "to".into(), "samples".into(), "moved".into(), "expected".into()],
-        rows: vec![vec![from, to, pair.sure.to_string(), pair.hits.to_string(), few(pair.expected)]],
+        rows: vec![vec![from, to, pair.sure.to_string(), pair.hits.to_string(), format!("{:.1}", pair.expected)]],
     });
     lead
 }

@@ -1,8 +1,8 @@
 //! Pictures in pieces: the state of detectors that look at all of them at once.
 
 use crate::gather::add_run;
-use crate::planted::by_content;
-use foretaste_core::{Batch, MISSING};
+use crate::planted::{Planted, by_content};
+use foretaste_core::{Batch, Ctx, MISSING};
 use foretaste_num::pictures::Pictures;
 use foretaste_num::rng::mix;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,74 @@ impl Hung {
         Pictures { pixels: &self.sorted, width, height, channels }
     }
 }
+
+/// What the author of a detector writes who looks at all pictures at once; [`of_pictures`] makes it a `Detect`.
+pub trait OfPictures {
+    /// Looks for what was planted.
+    fn judge(&self, hung: &Hung, ctx: &Ctx) -> Planted;
+    /// As in `Detect`.
+    fn unseen(&self, _planted: &Planted, _ctx: &Ctx) -> Option<String> {
+        None
+    }
+}
+
+/// Makes an [`OfPictures`] a detector.
+macro_rules! of_pictures {
+    ($name:ty) => {
+        impl ::foretaste_core::Detect for $name {
+            type State = $crate::gallery::Gallery;
+            type Model = $crate::planted::Planted;
+
+            fn needs(&self) -> ::foretaste_core::Needs {
+                use ::foretaste_core::{Growth, Needs, Role};
+                Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
+            }
+            fn start(&self) -> Self::State {
+                Self::State::default()
+            }
+            fn fold(
+                &self,
+                state: &mut Self::State,
+                batch: &::foretaste_core::Batch,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<()> {
+                state.add(batch);
+                Ok(())
+            }
+            fn merge(&self, into: &mut Self::State, from: Self::State) -> ::foretaste_core::Result<()> {
+                into.merge(from);
+                Ok(())
+            }
+            fn fit(
+                &self,
+                state: Self::State,
+                ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<::foretaste_core::Step<Self::State, Self::Model>> {
+                let planted = $crate::gallery::OfPictures::judge(self, &state.hung(), ctx);
+                Ok(::foretaste_core::Step::Ready(planted))
+            }
+            fn score(
+                &self,
+                model: &Self::Model,
+                batch: &::foretaste_core::Batch,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<::foretaste_core::Suspicion> {
+                Ok(model.per_row.score(batch))
+            }
+            fn leads(
+                &self,
+                model: &Self::Model,
+                _ctx: &::foretaste_core::Ctx,
+            ) -> ::foretaste_core::Result<Vec<::foretaste_core::Lead>> {
+                Ok(model.leads.clone())
+            }
+            fn unseen(&self, model: &Self::Model, ctx: &::foretaste_core::Ctx) -> Option<String> {
+                $crate::gallery::OfPictures::unseen(self, model, ctx)
+            }
+        }
+    };
+}
+pub(crate) use of_pictures;
 
 /// A number that stands for the content of a picture.
 fn content(pixels: &[u8]) -> u64 {

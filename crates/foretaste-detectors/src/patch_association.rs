@@ -1,8 +1,8 @@
 //! Stamps on pictures that go with a class.
 
-use crate::gallery::Gallery;
+use crate::gallery::{Hung, OfPictures, of_pictures};
 use crate::planted::{self, Believed, PLAIN, Planted, Planting};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, Trigger};
+use foretaste_core::{Ctx, Kind, Lead, Trigger};
 use foretaste_macros::Catalogue;
 use foretaste_num::patches::{Patch, PatchOptions, Patches, patches};
 use foretaste_num::softmax::FoldOptions;
@@ -53,30 +53,8 @@ impl Default for PatchAssociation {
     }
 }
 
-impl Detect for PatchAssociation {
-    type State = Gallery;
-    type Model = Planted;
-
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gallery {
-        Gallery::default()
-    }
-
-    fn fold(&self, state: &mut Gallery, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        state.add(batch);
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gallery, from: Gallery) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gallery, ctx: &Ctx) -> Result<Step<Gallery, Planted>> {
-        let hung = state.hung();
+impl OfPictures for PatchAssociation {
+    fn judge(&self, hung: &Hung, ctx: &Ctx) -> Planted {
         let options = PatchOptions {
             least_rows: self.least_rows,
             contrast: self.contrast.min(255) as u8,
@@ -89,21 +67,15 @@ impl Detect for PatchAssociation {
         for (patch, p) in believed(&found) {
             planting.take(lead(patch, &p, found.tested, all.channels, ctx), &patch.rows, p.planted);
         }
-        Ok(Step::Ready(planting.done()))
+        planting.done()
     }
 
-    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.per_row.score(batch))
-    }
-
-    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
-        Ok(model.leads.clone())
-    }
-
-    fn unseen(&self, model: &Planted, ctx: &Ctx) -> Option<String> {
-        model.unseen(("a stamp", "pictures"), self.least_rows, ctx)
+    fn unseen(&self, planted: &Planted, ctx: &Ctx) -> Option<String> {
+        planted.unseen(("a stamp", "pictures"), self.least_rows, ctx)
     }
 }
+
+of_pictures!(PatchAssociation);
 
 /// Stamps that are a surprise or pure beyond chance, the most believed first. Exact pixels do not repeat by nature, so that
 /// either question is enough.

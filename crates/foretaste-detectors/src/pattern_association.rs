@@ -1,8 +1,8 @@
 //! Patterns over whole pictures that go with a class.
 
-use crate::gallery::Gallery;
+use crate::gallery::{Hung, OfPictures, of_pictures};
 use crate::planted::{self, Believed, PLAIN, Planted, Planting};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, Trigger};
+use foretaste_core::{Ctx, Kind, Lead, Trigger};
 use foretaste_macros::Catalogue;
 use foretaste_num::patterns::{Pattern, PatternOptions, patterns};
 use foretaste_num::pictures::Pictures;
@@ -61,30 +61,8 @@ impl Default for PatternAssociation {
     }
 }
 
-impl Detect for PatternAssociation {
-    type State = Gallery;
-    type Model = Planted;
-
-    fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
-    }
-
-    fn start(&self) -> Gallery {
-        Gallery::default()
-    }
-
-    fn fold(&self, state: &mut Gallery, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        state.add(batch);
-        Ok(())
-    }
-
-    fn merge(&self, into: &mut Gallery, from: Gallery) -> Result<()> {
-        into.merge(from);
-        Ok(())
-    }
-
-    fn fit(&self, state: Gallery, ctx: &Ctx) -> Result<Step<Gallery, Planted>> {
-        let hung = state.hung();
+impl OfPictures for PatternAssociation {
+    fn judge(&self, hung: &Hung, ctx: &Ctx) -> Planted {
         let options = PatternOptions {
             least_rows: self.least_rows,
             directions: self.directions,
@@ -104,17 +82,11 @@ impl Detect for PatternAssociation {
                 );
             }
         }
-        Ok(Step::Ready(planting.done()))
-    }
-
-    fn score(&self, model: &Planted, batch: &Batch, _ctx: &Ctx) -> Result<Suspicion> {
-        Ok(model.per_row.score(batch))
-    }
-
-    fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
-        Ok(model.leads.clone())
+        planting.done()
     }
 }
+
+of_pictures!(PatternAssociation);
 
 /// Both must hold: that the labels are a surprise, and that nature does not make such groups.
 fn believed(pattern: &Pattern, tested: usize) -> Believed {

@@ -236,7 +236,7 @@ impl Search<'_> {
         let Seen { whole, outside, inside, looks } = *seen;
         let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
         let direction = inside.mean(&members);
-        let along: Vec<f64> = inside.z.iter().map(|z| dot(z, &direction)).collect();
+        let along = inside.along(&members);
         let (cut, _) = halves(&along)?;
         let (f, shift) = outside.filter(&direction);
         let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();

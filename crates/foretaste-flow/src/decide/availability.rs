@@ -1,8 +1,8 @@
 //! Groups of samples without which a model is right more often.
 
-use super::leads::passing;
+use super::leads::strongest;
 use super::{Claim, Facts, percent, samples};
-use foretaste_core::{Action, Evidence, Kind, Lead, Member, Severity};
+use foretaste_core::{Action, Evidence, Kind, Lead, Member, Scored, Severity};
 use std::collections::BTreeSet;
 
 /// Share of samples that a model must gain without the group, counted on those that can be judged: honest samples that are
@@ -14,33 +14,24 @@ const LEVEL: f64 = 1e-4;
 /// One finding per group that passes the test and costs enough, the surest first: of overlapping groups the one that the
 /// test sees best. A group that is mostly in findings already adds nothing. `named`: rows that other findings call poison or noise.
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>, named: &BTreeSet<u64>) -> Vec<Claim> {
-    let mut groups: Vec<(usize, &Lead)> = passing(evidence, facts.fdr)
+    let groups = strongest(evidence, facts.fdr)
         .into_iter()
-        .map(|(s, l)| (s, &evidence.scored[s].leads[l]))
         .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
-        .filter(|(_, l)| l.statistic.1 >= EFFECT)
-        .collect();
-    groups.sort_by(|a, b| {
-        let p = |l: &Lead| l.p_value.unwrap_or(1.0);
-        p(a.1)
-            .total_cmp(&p(b.1))
-            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
-            .then(a.1.subject.cmp(&b.1.subject))
-    });
+        .filter(|(_, l)| l.statistic.1 >= EFFECT);
     let mut taken = named.clone();
     let mut out = vec![];
-    for (s, lead) in groups {
+    for (by, lead) in groups {
         let new = lead.members.iter().filter(|r| !taken.contains(r)).count();
         if 2 * new > lead.members.len() {
             taken.extend(&lead.members);
-            out.push(claim(&evidence.scored[s].detector, &evidence.scored[s].suspicion.score, lead, facts));
+            out.push(claim(by, lead, facts));
         }
     }
     out
 }
 
-fn claim(detector: &str, score: &[f32], lead: &Lead, facts: &Facts<'_>) -> Claim {
-    let suspicion = |r: u64| score.get(r as usize).copied().unwrap_or(0.0);
+fn claim(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
+    let suspicion = |r: u64| by.suspicion.score.get(r as usize).copied().unwrap_or(0.0);
     let members: Vec<Member> = lead.members.iter().map(|r| facts.member(*r, suspicion(*r), true)).collect();
     let n = members.len();
     let title = format!(
@@ -51,7 +42,7 @@ fn claim(detector: &str, score: &[f32], lead: &Lead, facts: &Facts<'_>) -> Claim
         100.0 * lead.statistic.1
     );
     let mut f = facts.finding(Kind::Availability, Severity::High, title, Action::Quarantine, members);
-    f.detectors = vec![detector.to_owned()];
+    f.detectors = vec![by.detector.clone()];
     f.target_class = lead.class.and_then(|c| facts.class(c));
     f.decision.rule = "harm".into();
     f.decision.fdr = Some(facts.fdr);

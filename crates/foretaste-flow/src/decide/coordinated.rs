@@ -1,6 +1,6 @@
 //! Wrong labels with a system: from one origin, along one pair of classes. What has none stays labelling noise.
 
-use super::leads::{p_words, passing, upper};
+use super::leads::{p_words, strongest, upper};
 use super::{Claim, Facts, percent, samples};
 use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
@@ -24,22 +24,23 @@ pub fn decide(
 ) -> (Vec<Claim>, BTreeSet<u64>) {
     let mut taken = explained.clone();
     let mut out = vec![];
-    for (detector, lead) in passed(evidence, facts) {
+    let passed = strongest(evidence, facts.fdr);
+    for (by, lead) in &passed {
         if names_origin(lead) {
-            let finding = origin(detector, lead, evidence, facts, &taken);
+            let finding = origin(&by.detector, lead, evidence, facts, &taken);
             out.extend(keep(finding, &mut taken));
         }
     }
     let mut pairs = vec![];
-    for (detector, lead) in passed(evidence, facts) {
+    for (by, lead) in passed {
         if lead.kind == Kind::LabelPoisoning && lead.family == PAIR {
             let left = lead.members.iter().filter(|r| !taken.contains(r)).count();
-            let members = moved(detector, lead, evidence, facts, &taken);
+            let members = moved(by, lead, facts, &taken);
             // A pair of which an origin explains most is that origin's doing. And where labels were moved, most of those that
             // the test counted can be told from honest ones; two classes that nobody can keep apart have too many, too.
             let told = 2.0 * members.len() as f64 >= lead.statistic.1;
             if 2 * left > lead.members.len() && told && !members.is_empty() {
-                pairs.push((detector, lead, members));
+                pairs.push((by.detector.as_str(), lead, members));
             }
         }
     }
@@ -67,22 +68,6 @@ pub fn names_origin(lead: &Lead) -> bool {
         && 3.0 * surplus >= 2.0 * lead.members.len() as f64
 }
 
-/// Leads that pass, the strongest first.
-fn passed<'a>(evidence: &'a Evidence, facts: &Facts<'_>) -> Vec<(&'a str, &'a Lead)> {
-    let mut leads: Vec<(&str, &Lead)> = passing(evidence, facts.fdr)
-        .into_iter()
-        .map(|(s, l)| (evidence.scored[s].detector.as_str(), &evidence.scored[s].leads[l]))
-        .collect();
-    let p = |l: &Lead| l.p_value.unwrap_or(1.0);
-    leads.sort_by(|a, b| {
-        p(a.1)
-            .total_cmp(&p(b.1))
-            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
-            .then_with(|| a.1.subject.cmp(&b.1.subject))
-    });
-    leads
-}
-
 fn keep(finding: Option<Finding>, taken: &mut BTreeSet<u64>) -> Option<Claim> {
     let finding = finding?;
     taken.extend(finding.members.iter().map(|m| m.row));
@@ -106,6 +91,14 @@ fn member(row: u64, s: Option<&Suspicion>, facts: &Facts<'_>) -> Member {
 
 fn severity(n: usize, facts: &Facts<'_>) -> Severity {
     if n as f64 >= 0.005 * facts.dataset.rows as f64 || n >= 50 { Severity::High } else { Severity::Medium }
+}
+
+fn finding(title: String, members: Vec<Member>, facts: &Facts<'_>) -> Finding {
+    let severity = severity(members.len(), facts);
+    let mut f = facts.finding(Kind::LabelPoisoning, severity, title, Action::Quarantine, members);
+    f.decision.rule = "benjamini-hochberg".into();
+    f.decision.fdr = Some(facts.fdr);
+    f
 }
 
 /// An origin whose labels are wrong beyond what its samples explain. Set aside are as many of its contradicted labels as
@@ -132,10 +125,8 @@ fn origin(
     let (name, counts) = lead.subject.rsplit_once(": ").unwrap_or((&lead.subject, ""));
     let n = members.len();
     let title = format!("wrong labels from {name} ({})", samples(n));
-    let mut f = facts.finding(Kind::LabelPoisoning, severity(n, facts), title, Action::Quarantine, members);
+    let mut f = finding(title, members, facts);
     f.detectors = std::iter::once(detector.to_owned()).chain(by.map(|s| s.detector.clone())).collect();
-    f.decision.rule = "benjamini-hochberg".into();
-    f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.push(format!(
         "{}: {counts} from all other origins ({}, corrected for the number of tests).",
@@ -170,14 +161,8 @@ fn directions(members: &[Member]) -> String {
 }
 
 /// Members of a pair: the candidates whose mean probability of an honest label is at most `--fdr`.
-fn moved(
-    detector: &str,
-    lead: &Lead,
-    evidence: &Evidence,
-    facts: &Facts<'_>,
-    taken: &BTreeSet<u64>,
-) -> Vec<Member> {
-    let by = evidence.scored.iter().find(|s| s.detector == detector).map(|s| &s.suspicion);
+fn moved(by: &Scored, lead: &Lead, facts: &Facts<'_>, taken: &BTreeSet<u64>) -> Vec<Member> {
+    let by = Some(&by.suspicion);
     let mut members: Vec<Member> =
         lead.members.iter().filter(|r| !taken.contains(r)).map(|r| member(*r, by, facts)).collect();
     members.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion).then(a.row.cmp(&b.row)));
@@ -231,11 +216,8 @@ fn many(pairs: Vec<(&str, &Lead, Vec<Member>)>, facts: &Facts<'_>) -> Option<Fin
 }
 
 fn pair_finding(detector: &str, title: String, members: Vec<Member>, facts: &Facts<'_>) -> Finding {
-    let severity = severity(members.len(), facts);
-    let mut f = facts.finding(Kind::LabelPoisoning, severity, title, Action::Quarantine, members);
+    let mut f = finding(title, members, facts);
     f.detectors = vec![detector.to_owned()];
-    f.decision.rule = "benjamini-hochberg".into();
-    f.decision.fdr = Some(facts.fdr);
     f.advice = "Ask who could write labels of this class: one direction is no carelessness. Set the samples aside with `foretaste clean`, or give them back the expected label after a look.".into();
     f
 }

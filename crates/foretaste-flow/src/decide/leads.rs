@@ -2,7 +2,7 @@
 
 use super::{Claim, Facts, percent, rejected, samples};
 use crate::columns::{count, thousands};
-use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Severity, Table};
+use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Table};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One finding per detector, kind and family of leads.
@@ -34,6 +34,22 @@ pub fn passing(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
         .collect();
     let p: Vec<f64> = tested.iter().map(|t| t.2).collect();
     rejected(&p, fdr).into_iter().map(|i| (tested[i].0, tested[i].1)).collect()
+}
+
+/// Leads that pass and the detectors that made them, the most significant first.
+pub fn strongest(evidence: &Evidence, fdr: f64) -> Vec<(&Scored, &Lead)> {
+    let mut leads: Vec<(&Scored, &Lead)> = passing(evidence, fdr)
+        .into_iter()
+        .map(|(s, l)| (&evidence.scored[s], &evidence.scored[s].leads[l]))
+        .collect();
+    let p = |l: &Lead| l.p_value.unwrap_or(1.0);
+    leads.sort_by(|a, b| {
+        p(a.1)
+            .total_cmp(&p(b.1))
+            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
+            .then_with(|| a.1.subject.cmp(&b.1.subject))
+    });
+    leads
 }
 
 /// Leads that are facts, have no null, or are rejected among all tested leads of all detectors together.

@@ -1,6 +1,6 @@
 //! Triggers that passed the test and were tried on a model: backdoors, and natural shortcuts.
 
-use super::leads::passing;
+use super::leads::strongest;
 use super::{Claim, Facts, samples};
 use crate::columns::thousands;
 use foretaste_core::{Action, Effect, Evidence, Kind, Lead, Member, Severity};
@@ -17,18 +17,11 @@ const CLEAN: f64 = 0.5;
 
 /// One finding per trigger. Samples that one trigger explains are not counted for the next.
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
-    let mut tried: Vec<(&str, &Lead)> = passing(evidence, facts.fdr)
+    let mut tried: Vec<(&str, &Lead)> = strongest(evidence, facts.fdr)
         .into_iter()
-        .map(|(s, l)| (evidence.scored[s].detector.as_str(), &evidence.scored[s].leads[l]))
         .filter(|(_, l)| matches!(l.kind, Kind::Backdoor | Kind::Shortcut))
+        .map(|(s, l)| (s.detector.as_str(), l))
         .collect();
-    tried.sort_by(|a, b| {
-        let p = |l: &Lead| l.p_value.unwrap_or(1.0);
-        p(a.1)
-            .total_cmp(&p(b.1))
-            .then(b.1.statistic.1.total_cmp(&a.1.statistic.1))
-            .then(a.1.subject.cmp(&b.1.subject))
-    });
     let parts: Vec<bool> =
         tried.iter().map(|(_, l)| tried.iter().any(|(_, other)| part_of(l, other))).collect();
     let mut whole = parts.iter();

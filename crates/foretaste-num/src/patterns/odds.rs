@@ -1,7 +1,7 @@
 //! Planted or natural: three likelihood ratios, all in nats. By nature none exceeds x more often than `exp(-x)` of the time
 //! if the natural model holds (Markov), which makes a p-value of them.
 
-use crate::stats::ln_gamma;
+use crate::stats::{ln_gamma, median};
 
 /// By how much the strength of an added pattern varies, as a share of it: clipping and rounding.
 const STEADY: [f64; 3] = [0.0, 0.05, 0.1];
@@ -31,12 +31,6 @@ pub(super) fn steady(strengths: &[f64], around: f64) -> f64 {
         strengths.iter().map(one).sum::<f64>()
     };
     mixture(STEADY.iter().map(planted)) - mixture(NATURAL.iter().map(natural))
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Do they stand apart from the rest of the class, or are they one end of it? Two normal heaps, each picture in its own,
