@@ -27,8 +27,9 @@ use std::collections::BTreeMap;
 /// ```
 ///
 /// # Caught by
-/// `scan` names the annotator or source (`label-poisoning`): `source-skew` finds that labels from there are contradicted more
-/// often than its samples explain, and what `confident-learning` suspects most is set aside.
+/// `scan` names the annotator or source: `source-skew` finds that labels from there are contradicted more
+/// often than its samples explain. From three times as often it is called `label-poisoning`, and what
+/// `confident-learning` suspects most is set aside; where a model errs often itself, it stays a note on the origin.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. Names of people in the data stay in your files; the manifest names the account.
