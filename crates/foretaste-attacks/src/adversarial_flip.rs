@@ -1,9 +1,7 @@
 //! Labels changed where it hurts a linear model most.
 
 use crate::classes;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Error, Goal, Growth, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
-};
+use foretaste_core::{Attack, Batch, Ctx, Edited, Error, Goal, Growth, Kind, Knowledge, Needs, Picked, Pool, Result, Role, Threat, Use, MISSING};
 use foretaste_macros::Catalogue;
 use foretaste_num::softmax::{FitOptions, Rows, fit};
 use serde::{Deserialize, Serialize};
@@ -93,6 +91,9 @@ impl Attack for AdversarialFlip {
     fn threat(&self) -> Threat {
         let goal = if self.target_class.is_empty() { Goal::Availability } else { Goal::Targeted };
         Threat::labels(goal, Knowledge::Surrogate)
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        &[Kind::Availability, Kind::LabelPoisoning]
     }
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)

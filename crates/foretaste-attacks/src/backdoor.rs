@@ -3,7 +3,7 @@
 //! An attack writes [`Trigger`]; `backdoor!(Name)` makes it an [`foretaste_core::Attack`].
 
 use crate::classes;
-use foretaste_core::{Batch, Ctx, Edited, Knowledge, MISSING, Needs, Picked, Pool, Probe, Result, Use};
+use foretaste_core::{Batch, Ctx, Edited, Kind, Knowledge, MISSING, Needs, Picked, Pool, Probe, Result, Use};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -53,6 +53,10 @@ pub trait Trigger: Send + Sync + 'static {
     fn put(&self, pattern: &Self::Pattern, carriers: Carriers<'_>, ctx: &Ctx) -> Result<Edited>;
     /// The trigger in readable form.
     fn words(&self, pattern: &Self::Pattern) -> String;
+    /// Kinds of findings that name it right.
+    fn shows_as(&self) -> &'static [Kind] {
+        if self.wish().clean_label { &[Kind::Backdoor, Kind::CleanLabel] } else { &[Kind::Backdoor] }
+    }
     /// One more detail, by name.
     fn also(&self) -> Option<(&'static str, String)> {
         None
@@ -124,6 +128,9 @@ macro_rules! backdoor {
                 let carriers = $crate::backdoor::Carriers { picked: held_out, which: &which, probe: true };
                 let inputs = self.put(&plan.pattern, carriers, ctx)?;
                 Ok(Some(plan.door.probe(which, inputs)))
+            }
+            fn shows_as(&self) -> &'static [::foretaste_core::Kind] {
+                $crate::backdoor::Trigger::shows_as(self)
             }
             fn describe(
                 &self,

@@ -18,7 +18,8 @@ pub fn optional(name: &str, ctx: &Ctx) -> Result<Option<u32>> {
     if name.is_empty() { Ok(None) } else { named(name, ctx).map(Some) }
 }
 
-/// The class called `name`; for an empty name the rarest of those with a fair number of samples, and a note.
+/// The class called `name`; for an empty name the rarest of those with a fair number of samples, and a note. If that is the
+/// one to which most samples belong anyway, the largest of the others.
 ///
 /// A rare class is what attackers buy with a backdoor (a loan, a licence, an alarm), and success is plain to see: few
 /// inputs go there by themselves.
@@ -29,15 +30,25 @@ pub fn target(name: &str, entry: &str, ctx: &Ctx) -> Result<u32> {
     at_least_two(entry, ctx)?;
     let profile = ctx.profile();
     let least = profile.rows / (4 * profile.classes.len() as u64);
-    let rarest = (0..profile.classes.len())
-        .filter(|&c| profile.class_counts.get(c).is_some_and(|n| *n >= least))
-        .min_by_key(|&c| (profile.class_counts[c], c))
-        .unwrap_or(0);
+    let chosen = rarest(&profile.class_counts, least);
     ctx.note(format!(
         "{entry}: target class `{}`, the rarest that is not tiny (choose with --target-class)",
-        profile.classes[rarest]
+        profile.classes[chosen]
     ));
-    Ok(rarest as u32)
+    Ok(chosen as u32)
+}
+
+/// The class with the fewest samples of those with `least`; if no class has more, the largest of the others.
+fn rarest(counts: &[u64], least: u64) -> usize {
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let fair = |c: &usize| counts[*c] >= least && counts[*c] < most;
+    let classes = || 0..counts.len();
+    let small = |c: &usize| counts[*c] > 0 && counts[*c] < most;
+    classes()
+        .filter(fair)
+        .min_by_key(|c| (counts[*c], *c))
+        .or_else(|| classes().filter(small).max_by_key(|c| (counts[*c], std::cmp::Reverse(*c))))
+        .unwrap_or(0)
 }
 
 /// Refuses data whose labels cannot be changed to anything.
@@ -122,5 +133,14 @@ mod tests {
         let drawn: Vec<u32> = (0..8).map(|i| other(1, 5, f64::from(i) / 8.0)).collect();
         assert_eq!(drawn, [0, 0, 2, 2, 3, 3, 4, 4]);
         assert_eq!(other(0, 1, 0.5), 0);
+    }
+
+    #[test]
+    fn the_target_is_rare_but_never_where_all_go_anyway() {
+        assert_eq!(rarest(&[80, 20, 1], 8), 1);
+        // fraud is 6 %: less than a fair share, but nobody buys the other class
+        assert_eq!(rarest(&[940, 60], 125), 1);
+        assert_eq!(rarest(&[10, 10, 10], 1), 0);
+        assert_eq!(rarest(&[], 1), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::backdoor::{Backdoor, Carriers, Trigger, Wish, backdoor};
 use crate::texts;
-use foretaste_core::{Batch, Ctx, Edited, Needs, Pool, Result, Use};
+use foretaste_core::{Batch, Ctx, Edited, Kind, Needs, Pool, Result, Use};
 use foretaste_macros::Catalogue;
 
 foretaste_core::choices! {
@@ -105,6 +105,9 @@ impl Trigger for InvisibleTrigger {
     fn wish(&self) -> Wish<'_> {
         let (target_class, source_class) = (&self.target_class, &self.source_class);
         Wish { target_class, source_class, clean_label: self.clean_label, cover_rate: self.cover_rate }
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        &[Kind::Backdoor, Kind::HiddenContent]
     }
     fn needs(&self) -> Needs {
         texts::needs()

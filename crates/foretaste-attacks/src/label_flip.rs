@@ -1,9 +1,7 @@
 //! Labels changed at random.
 
 use crate::classes;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
-};
+use foretaste_core::{Attack, Batch, Ctx, Edited, Goal, Kind, Knowledge, Needs, Picked, Pool, Result, Role, Threat, Use, MISSING};
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -57,6 +55,10 @@ impl Attack for LabelFlip {
     fn threat(&self) -> Threat {
         let goal = if self.target_class.is_empty() { Goal::Availability } else { Goal::Targeted };
         Threat::labels(goal, Knowledge::Nothing)
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        // at random it cannot be told from carelessness; to one class there is a system in it
+        if self.target_class.is_empty() { &[Kind::LabelError] } else { &[Kind::LabelPoisoning, Kind::LabelError] }
     }
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label])

@@ -1,9 +1,7 @@
 //! Many copies of a few samples.
 
 use crate::classes;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Entering, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Threat, Use,
-};
+use foretaste_core::{Attack, Batch, Ctx, Edited, Entering, Goal, Kind, Knowledge, Needs, Picked, Pool, Result, Threat, Use, MISSING};
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -64,6 +62,9 @@ impl Attack for MassDuplication {
     fn threat(&self) -> Threat {
         let clean_label = self.target_class.is_empty();
         Threat::content(Goal::Availability, clean_label, Knowledge::Nothing)
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        &[Kind::NearDuplicate, Kind::ConflictingDuplicate]
     }
     fn needs(&self) -> Needs {
         Needs::all(&[])

@@ -3,9 +3,7 @@
 use crate::classes;
 use arrow_array::UInt32Array;
 use arrow_schema::ArrowError;
-use foretaste_core::{
-    Attack, Batch, Ctx, Edited, Entering, Error, Goal, Knowledge, Needs, Picked, Pool, Result, Role, Threat, Use,
-};
+use foretaste_core::{Attack, Batch, Ctx, Edited, Entering, Error, Goal, Kind, Knowledge, Needs, Picked, Pool, Result, Role, Threat, Use};
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +46,9 @@ impl Attack for StrayInjection {
 
     fn threat(&self) -> Threat {
         Threat::content(Goal::Availability, false, Knowledge::Data)
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        &[Kind::Outlier, Kind::LabelError, Kind::Availability]
     }
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label])

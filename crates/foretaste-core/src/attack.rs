@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use crate::finding::Taxonomy;
+use crate::finding::{Kind, Taxonomy};
 use crate::needs::Needs;
 use crate::plain::{Sealed, foreign, load, open, save};
 use arrow_array::ArrayRef;
@@ -85,6 +85,19 @@ impl Threat {
     #[must_use]
     pub fn content(goal: Goal, clean_label: bool, knowledge: Knowledge) -> Self {
         Self { goal, clean_label, labels: !clean_label, content: true, knowledge }
+    }
+
+    /// Kinds of findings that name such an attack right; none if no finding speaks of it.
+    #[must_use]
+    pub fn shows_as(&self) -> &'static [Kind] {
+        match (self.goal, self.content) {
+            (Goal::Backdoor, _) if self.clean_label => &[Kind::Backdoor, Kind::CleanLabel],
+            (Goal::Backdoor, _) => &[Kind::Backdoor],
+            (Goal::Availability, true) => &[Kind::Availability],
+            (Goal::Availability, false) => &[Kind::LabelError, Kind::LabelPoisoning, Kind::Availability],
+            (Goal::Targeted, false) => &[Kind::LabelPoisoning],
+            (Goal::Targeted, true) => &[Kind::CleanLabel],
+        }
     }
 
     /// Where public taxonomies file it.
@@ -363,6 +376,10 @@ pub trait Attack: Send + Sync + 'static {
     fn withheld(&self, _plan: &Self::Plan) -> Vec<u64> {
         vec![]
     }
+    /// Kinds of findings that name it right, where what it wants does not say so by itself.
+    fn shows_as(&self) -> &'static [Kind] {
+        self.threat().shows_as()
+    }
     /// Trigger and target in readable form, for the manifest.
     fn describe(&self, _plan: &Self::Plan, _ctx: &Ctx) -> Map<String, Value> {
         Map::new()
@@ -385,6 +402,7 @@ pub trait AnyAttack: Send + Sync {
     fn craft(&self, plan: &Sealed, picked: &Picked, n: u64, ctx: &Ctx) -> Result<Edited>;
     fn probe(&self, plan: &Sealed, held_out: &Picked, ctx: &Ctx) -> Result<Option<Probe>>;
     fn withheld(&self, plan: &Sealed) -> Result<Vec<u64>>;
+    fn shows_as(&self) -> &'static [Kind];
     fn describe(&self, plan: &Sealed, ctx: &Ctx) -> Result<Map<String, Value>>;
     /// Plan to bytes, to travel between machines.
     fn save_plan(&self, plan: &Sealed) -> Result<Vec<u8>>;
@@ -444,6 +462,9 @@ impl<A: Attack> AnyAttack for Boxed<A> {
     }
     fn withheld(&self, plan: &Sealed) -> Result<Vec<u64>> {
         Ok(self.attack.withheld(self.open(plan)?))
+    }
+    fn shows_as(&self) -> &'static [Kind] {
+        self.attack.shows_as()
     }
     fn describe(&self, plan: &Sealed, ctx: &Ctx) -> Result<Map<String, Value>> {
         Ok(self.attack.describe(self.open(plan)?, ctx))

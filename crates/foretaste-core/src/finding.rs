@@ -13,6 +13,8 @@ pub enum Kind {
     Backdoor,
     /// Wrong labels with a system: moved along one pair of classes, or from one origin.
     LabelPoisoning,
+    /// Samples whose label is right and whose content was moved, to draw chosen inputs or a hidden trigger into their class.
+    CleanLabel,
     /// Samples that make a model worse for everybody.
     Availability,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
@@ -44,9 +46,10 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Backdoor,
         Kind::LabelPoisoning,
+        Kind::CleanLabel,
         Kind::Availability,
         Kind::SourceSkew,
         Kind::HiddenContent,
@@ -63,6 +66,7 @@ impl Kind {
         match self {
             Kind::Backdoor => "backdoor",
             Kind::LabelPoisoning => "label-poisoning",
+            Kind::CleanLabel => "clean-label",
             Kind::Availability => "availability",
             Kind::SourceSkew => "source-skew",
             Kind::HiddenContent => "hidden-content",
@@ -77,7 +81,7 @@ impl Kind {
     /// True if such a finding says that somebody meant harm; the others may have honest causes.
     #[must_use]
     pub fn is_poison(self) -> bool {
-        matches!(self, Kind::Backdoor | Kind::LabelPoisoning | Kind::Availability)
+        matches!(self, Kind::Backdoor | Kind::LabelPoisoning | Kind::CleanLabel | Kind::Availability)
     }
 
     /// One sentence for the reader of a report.
@@ -89,6 +93,9 @@ impl Kind {
             }
             Kind::LabelPoisoning => {
                 "Wrong labels with a system, which carelessness does not have: moved along one pair of classes, or from one origin."
+            }
+            Kind::CleanLabel => {
+                "Samples of one class whose content was moved a little while the label stayed right: poison that draws chosen inputs, or whatever carries a hidden trigger, into that class, or another camera."
             }
             Kind::Availability => {
                 "A model trained with these samples is right less often than one trained without: poison against accuracy, or honest samples that mislead."
@@ -122,6 +129,7 @@ impl Kind {
     pub fn taxonomy(self) -> Taxonomy {
         let (atlas, nist) = match self {
             Kind::Backdoor => ("AML.T0020", "NISTAML.023"),
+            Kind::CleanLabel => ("AML.T0020", "NISTAML.012"),
             Kind::Availability => ("AML.T0020", "NISTAML.013"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),

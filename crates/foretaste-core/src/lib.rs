@@ -42,6 +42,8 @@ pub use report::{
 pub use role::Role;
 pub use sample::{RowHasher, SampleId};
 pub use strings::{Strings, numbers};
-pub use trial::{Interval, Row, Summary, TRIAL_SCHEMA, Trial, summarise};
+pub use trial::{
+    BestDetector, CLEAN, Detection, Failed, Interval, Row, Summary, TRIAL_SCHEMA, Trial, summarise,
+};
 pub use trigger::{Condition, Effect, Trigger};
 pub use victim::{AnyVictim, Victim, boxed_victim};

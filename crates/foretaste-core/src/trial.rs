@@ -1,5 +1,6 @@
 //! What a trial measured: rows, and their mean and interval over seeds.
 
+use crate::finding::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,51 @@ pub struct Trial {
     pub summary: Vec<Summary>,
     /// What was chosen or is worth knowing.
     pub notes: Vec<String>,
+    /// What could not be measured, and why: an attack that these data do not allow, a training that broke off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Failed>,
+}
+
+/// A part of a trial that could not be run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// How well the poison was found and named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Detection {
+    /// Findings that speak of poison, whether it is there or not.
+    pub poison_findings: u64,
+    /// The kind of finding whose members agree best with the poison (F1), if they hold a tenth of it and are poison for
+    /// the most part; none otherwise: it was not found.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub named: Option<Kind>,
+    /// True if that kind is one by which the attack is named right.
+    #[serde(default)]
+    pub named_right: bool,
+    /// Average precision when samples are ordered by what becomes of them (quarantine, review, keep), then by their best
+    /// place in the order of any detector; ties count as one step.
+    pub average_precision: f64,
+    /// The detector whose suspicion alone orders the samples best, by average precision. It is chosen with the truth at hand.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub best: Option<BestDetector>,
+}
+
+/// The detector whose suspicion agrees best with the poison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BestDetector {
+    /// Catalogue id.
+    pub id: String,
+    /// Average precision of its order.
+    pub average_precision: f64,
+    /// Share of the poison in the first hundredth of its order.
+    pub top_percent: f64,
 }
 
 /// One victim under one attack and defence, with one seed.
@@ -71,8 +117,18 @@ pub struct Row {
     pub baseline_success_rate: Option<f64>,
     /// Probes.
     pub n_probes: u64,
-    /// Seconds of training and asking. The only figures that are not the same in every run.
+    /// How well the poison was found; none for defences that make no findings.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detection: Option<Detection>,
+    /// Seconds of training and asking. Seconds and megabytes are the only figures that are not the same in every run.
     pub seconds: f64,
+    /// Seconds of the defence.
+    #[serde(default)]
+    pub defence_seconds: f64,
+    /// Most megabytes that the process held while it defended and trained, the data of the trial with it; where the system
+    /// says so. With several jobs at a time it is that of all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub megabytes: Option<f64>,
 }
 
 /// Mean and 95 % interval over seeds (Student's t); of a single seed the interval is the value.
@@ -116,9 +172,30 @@ pub struct Summary {
     pub true_positive_rate: Interval,
     /// Clean samples taken out.
     pub false_positive_rate: Interval,
-    /// Seconds, mean.
+    /// Kinds of findings by which the poison was named, with the number of seeds; empty if it was not found.
+    #[serde(default)]
+    pub named: Vec<(Kind, usize)>,
+    /// Seeds in which the kind was right.
+    #[serde(default)]
+    pub named_right: usize,
+    /// Findings that speak of poison, mean.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub poison_findings: Option<f64>,
+    /// Average precision of the order that the defence gives.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub average_precision: Option<Interval>,
+    /// Seconds of training and asking, mean.
     pub seconds: f64,
+    /// Seconds of the defence, mean.
+    #[serde(default)]
+    pub defence_seconds: f64,
+    /// Megabytes, the most of all seeds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub megabytes: Option<f64>,
 }
+
+/// What clean training is called among attacks.
+pub const CLEAN: &str = "no attack";
 
 /// Means and intervals over seeds, in the order in which cases first appear.
 #[must_use]
@@ -126,8 +203,13 @@ pub fn summarise(rows: &[Row]) -> Vec<Summary> {
     let mut order: Vec<(String, String, u64, String)> = vec![];
     let mut groups: BTreeMap<(String, String, u64, String), Vec<&Row>> = BTreeMap::new();
     for row in rows {
-        let Some(attack) = &row.attack else { continue };
-        let key = (row.victim.clone(), attack.clone(), row.poison_rate.to_bits(), row.defence.clone());
+        let attack = match &row.attack {
+            Some(attack) => attack.as_str(),
+            // clean training without a defence stands beside every attack as its clean accuracy
+            None if row.detection.is_none() => continue,
+            None => CLEAN,
+        };
+        let key = (row.victim.clone(), attack.to_owned(), row.poison_rate.to_bits(), row.defence.clone());
         if !groups.contains_key(&key) {
             order.push(key.clone());
         }
@@ -157,10 +239,33 @@ pub fn summarise(rows: &[Row]) -> Vec<Summary> {
                 baseline_success_rate: of(rows, &|r| r.baseline_success_rate),
                 true_positive_rate: of(rows, &|r| Some(r.true_positive_rate)).unwrap_or(zero),
                 false_positive_rate: of(rows, &|r| Some(r.false_positive_rate)).unwrap_or(zero),
+                named: named(rows),
+                named_right: rows
+                    .iter()
+                    .filter(|r| r.detection.as_ref().is_some_and(|d| d.named_right))
+                    .count(),
+                poison_findings: of(rows, &|r| r.detection.as_ref().map(|d| d.poison_findings as f64))
+                    .map(|i| i.mean),
+                average_precision: of(rows, &|r| {
+                    r.detection.as_ref().filter(|_| r.n_poison > 0).map(|d| d.average_precision)
+                }),
                 seconds: mean(&|r| r.seconds),
+                defence_seconds: mean(&|r| r.defence_seconds),
+                megabytes: rows.iter().filter_map(|r| r.megabytes).reduce(f64::max),
             }
         })
         .collect()
+}
+
+/// Kinds by which the poison was named, the most frequent first.
+fn named(rows: &[&Row]) -> Vec<(Kind, usize)> {
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    for kind in rows.iter().filter_map(|r| r.detection.as_ref()?.named) {
+        *counts.entry(kind).or_default() += 1;
+    }
+    let mut out: Vec<(Kind, usize)> = counts.into_iter().collect();
+    out.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    out
 }
 
 /// Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom.

@@ -12,6 +12,7 @@ mod planted;
 foretaste_core::catalogue! {
     pub mod activation_clustering;
     pub mod confident_learning;
+    pub mod fine_noise;
     pub mod hidden_content;
     pub mod knn_label;
     pub mod near_duplicate;

@@ -4,6 +4,7 @@ mod availability;
 mod coordinated;
 mod labels;
 mod leads;
+mod moved;
 mod planted;
 mod strays;
 
@@ -50,6 +51,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     // noise does harm, too: what is called noise needs no other name
     let noise = labels.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
     let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
+    claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
     claims.extend(labels);
     claims.extend(leads::decide(evidence, facts));

@@ -9,3 +9,23 @@ pub fn available() -> u64 {
     });
     known.unwrap_or(4 << 30)
 }
+
+/// Begins to measure [`peak`] anew, where the system can (Linux).
+pub fn reset_peak() {
+    // writing 5 resets the high-water mark of the process; where that is not allowed the mark stays, and says too much
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Most bytes that this process held at once since [`reset_peak`]; `None` where the system does not say.
+#[must_use]
+pub fn peak() -> Option<u64> {
+    peak_of("self")
+}
+
+/// Most bytes that a process held at once.
+#[must_use]
+pub fn peak_of(process: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb * 1024)
+}

@@ -7,14 +7,14 @@ mod unit;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use foretaste_core::{Row, TRIAL_SCHEMA, Trial, summarise};
+use foretaste_core::{Failed, Row, TRIAL_SCHEMA, Trial, summarise};
 use foretaste_formats::OpenOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use scenario::{AttackSpec, DataSpec, Scenario, TrainCommand, VictimSpec};
+pub use scenario::{AttackSpec, DataSpec, DefenceCommand, Scenario, TrainCommand, VictimSpec};
 pub use unit::Unit;
 
 /// How to run a scenario.
@@ -57,10 +57,11 @@ pub fn plan(scenario: &Scenario) -> Result<Plan> {
     Ok(Plan { units, trainings })
 }
 
-/// Runs a scenario. Units whose results are in the output folder already are not run again.
+/// Runs a scenario. Units whose results are in the output folder already are not run again. An attack that cannot be rehearsed
+/// is listed in the trial, and the others go on.
 ///
 /// # Errors
-/// If the data cannot be read, or a unit fails: what was done before is kept.
+/// If the data cannot be read, clean training fails, or nothing else can be done: what was done before is kept.
 pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>) -> Result<Trial> {
     let plan = plan(scenario)?;
     let mut notes = vec![];
@@ -71,14 +72,17 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
     let keep = |at: usize, rows: Result<Vec<Row>>| {
         results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, rows);
     };
-    let failed =
-        || results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).values().any(Result::is_err);
+    // without clean training there is nothing to compare with
+    let broken = || {
+        let results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.iter().any(|(at, rows)| rows.is_err() && plan.units[*at].attack.is_none())
+    };
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, plan.units.len().max(1)) {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(unit) = plan.units.get(at).filter(|_| !failed()) else { break };
+                    let Some(unit) = plan.units.get(at).filter(|_| !broken()) else { break };
                     progress(done.load(Ordering::Relaxed), plan.units.len(), &unit.words(scenario));
                     keep(at, bench.run(unit));
                     done.fetch_add(1, Ordering::Relaxed);
@@ -87,10 +91,21 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
         }
     });
     let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut rows = vec![];
-    for (_, unit) in results {
-        rows.extend(unit?);
+    let (mut rows, mut failed) = (vec![], vec![]);
+    let mut left = results.values().filter(|r| r.is_ok()).count();
+    for (at, unit) in results {
+        let clean = plan.units[at].attack.is_none();
+        left -= usize::from(clean && unit.is_ok());
+        match unit {
+            Ok(measured) => rows.extend(measured),
+            Err(e) if clean => return Err(e),
+            Err(e) => failed.push((plan.units[at].words(scenario), e)),
+        }
     }
+    if left == 0 && !failed.is_empty() {
+        return Err(failed.swap_remove(0).1);
+    }
+    let failed = failed.into_iter().map(|(what, e)| Failed { what, why: e.to_string() }).collect();
     let scenario_text = serde_json::to_value(scenario)
         .map_err(|e| Error::data(format!("the scenario cannot be written down: {e}"), ""))?;
     Ok(Trial {
@@ -104,6 +119,7 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
         summary: summarise(&rows),
         results: rows,
         notes: notes.into_iter().chain(bench.notes()).collect(),
+        failed,
     })
 }
 

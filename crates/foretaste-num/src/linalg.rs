@@ -3,6 +3,7 @@
 //! Work is split into fixed blocks of rows, each multiplied by one thread, and sums are merged in
 //! order: the number of threads changes no bit of any result.
 
+pub(crate) mod positive;
 mod svd;
 
 pub use svd::{Principal, principal_components, truncated_svd_csr, truncated_svd_dense};

@@ -9,13 +9,14 @@
 mod odds;
 mod outside;
 
+use crate::linalg::positive::dot;
 use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
 use crate::span::{Span, product};
 use crate::surprise::{Labels, Surprise, mostly_in};
-use outside::{Outside, Whole, dot};
+use outside::{Outside, Whole};
 use rayon::prelude::*;
 
 /// How to look for patterns.

@@ -2,7 +2,7 @@
 
 use crate::ReportError;
 use askama::Template;
-use foretaste_core::{Interval, Summary, Trial};
+use foretaste_core::{CLEAN, Interval, Summary, Trial};
 
 #[derive(Template)]
 #[template(path = "trial.html")]
@@ -73,6 +73,30 @@ fn with_interval(i: &Interval) -> String {
     format!("{:.1} ({:.1} to {:.1})", 100.0 * i.mean, 100.0 * i.low, 100.0 * i.high)
 }
 
+/// By which kind of finding the poison was named, in how many of the seeds, and whether that is right; none if nothing looked.
+#[must_use]
+pub fn named(s: &Summary) -> Option<String> {
+    let findings = s.poison_findings?;
+    if s.attack == CLEAN {
+        return Some(if findings > 0.0 {
+            format!("{findings:.1} findings of poison")
+        } else {
+            "no poison".into()
+        });
+    }
+    let kinds = s.named.iter().map(|(kind, n)| {
+        if *n == s.seeds { kind.word().to_owned() } else { format!("{} ({n} of {})", kind.word(), s.seeds) }
+    });
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    let found: usize = s.named.iter().map(|(_, n)| n).sum();
+    Some(match found {
+        0 => "not found".into(),
+        _ if s.named_right == found => kinds,
+        _ if s.named_right == 0 => format!("{kinds}: not its name"),
+        _ => format!("{kinds}: right in {} of {found}", s.named_right),
+    })
+}
+
 /// What the attacker has gained: success beyond what goes there anyway, or without probes the accuracy lost.
 fn gain(s: &Summary) -> f64 {
     match (&s.attack_success_rate, &s.baseline_success_rate) {
@@ -93,6 +117,9 @@ fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 fn case(s: &Summary) -> String {
+    if s.attack == CLEAN {
+        return CLEAN.to_owned();
+    }
     format!("{} at {} %", s.attack, 100.0 * s.poison_rate)
 }
 
@@ -160,7 +187,11 @@ fn cells(s: &Summary) -> Vec<String> {
         maybe(&s.baseline_success_rate),
         with_interval(&s.true_positive_rate),
         format!("{:.2}", 100.0 * s.false_positive_rate.mean),
+        maybe(&s.average_precision),
+        named(s).unwrap_or_else(|| "-".into()),
+        format!("{:.1}", s.defence_seconds),
         format!("{:.1}", s.seconds),
+        s.megabytes.map_or("-".into(), |m| format!("{m:.0}")),
     ]
 }
 
@@ -188,7 +219,10 @@ mod tests {
             attack_success_rate: Some(success),
             baseline_success_rate: Some(0.1),
             n_probes: 100,
+            detection: None,
             seconds: 1.0,
+            defence_seconds: 0.0,
+            megabytes: None,
         };
         let rows = vec![row("none", 0.95), row("perfect", 0.1)];
         let trial = Trial {
@@ -202,6 +236,7 @@ mod tests {
             summary: summarise(&rows),
             results: rows,
             notes: vec!["<u>".into()],
+            failed: vec![foretaste_core::Failed { what: "<u>".into(), why: "<u>".into() }],
         };
         let page = html(&trial).unwrap();
         assert!(

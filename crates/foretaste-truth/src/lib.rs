@@ -6,4 +6,4 @@ mod manifest;
 mod score;
 
 pub use manifest::{AttackRun, Change, DataState, MANIFEST_SCHEMA, NOTICE, PoisonManifest, Way};
-pub use score::{KindScore, Score, score};
+pub use score::{KindScore, Score, average_precision, score};

@@ -105,8 +105,10 @@ pub fn score(
     }
 }
 
-/// Average precision: the mean over true samples of the precision at their place, all of equal value at once.
-fn average_precision(mut ranked: Vec<(f64, bool)>) -> f64 {
+/// Average precision of pairs of suspicion and truth: the mean over true samples of the precision at their place, all of equal
+/// suspicion at once; 0 if there is none.
+#[must_use]
+pub fn average_precision(mut ranked: Vec<(f64, bool)>) -> f64 {
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     let total = ranked.iter().filter(|r| r.1).count();
     let (mut seen, mut hits, mut sum, mut i) = (0usize, 0usize, 0.0, 0);

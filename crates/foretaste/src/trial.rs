@@ -137,7 +137,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             println!("{}", out.join("trial.html").display());
         }
     }
-    Ok(ExitCode::SUCCESS)
+    // what was not measured must not pass for measured
+    Ok(if done.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn victims(scenario: &Scenario) -> String {
@@ -245,51 +246,84 @@ fn show(t: &Trial) {
     }
     let seeds = t.summary.first().map_or(0, |s| s.seeds);
     println!(
-        "\nmean over {seeds} {}, ± half of the 95 % interval; success: share of inputs that go where the attacker wants",
+        "\nmean over {seeds} {}, ± half of the 95 % interval, in percent",
         if seeds == 1 { "seed" } else { "seeds" }
     );
-    let head =
-        ["victim", "attack", "poison", "defence", "accuracy", "clean", "success", "anyway", "found", "false"];
-    let rows: Vec<[String; 10]> = t.summary.iter().map(cells).collect();
-    let width =
-        |c: usize| rows.iter().map(|r| r[c].chars().count()).chain([head[c].len()]).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).enumerate().map(|(c, (text, &w))| {
-            let pad = " ".repeat(w.saturating_sub(text.chars().count()));
-            if c < 2 || c == 3 { format!("{text}{pad}") } else { format!("{pad}{text}") }
+    println!("success: inputs that go where the attacker wants; anyway: those that do without the attack");
+    println!(
+        "found, false: poison and honest samples taken out; order: average precision of the suspicion; named: kind of finding"
+    );
+    let mut table: Vec<Column> = COLUMNS.iter().map(|(head, cell)| column(head, *cell, &t.summary)).collect();
+    if let Some(first) =
+        table.first().filter(|c| c.cells.iter().all(|v| *v == c.cells[0]) && !c.cells.is_empty())
+    {
+        println!("{}: {}", first.head, first.cells[0]);
+        table.remove(0);
+    }
+    table.retain(|c| c.cells.iter().any(|v| v != "-"));
+    let line = |at: Option<usize>| {
+        let cells = table.iter().map(|c| {
+            let text = at.map_or(c.head, |at| &c.cells[at]);
+            let pad = " ".repeat(c.width.saturating_sub(text.chars().count()));
+            if c.words { format!("{text}{pad}") } else { format!("{pad}{text}") }
         });
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    println!("{BOLD}{}{BOLD:#}", line(&head.map(String::from)));
-    for row in &rows {
-        println!("{}", line(row));
+    println!("{BOLD}{}{BOLD:#}", line(None));
+    for at in 0..t.summary.len() {
+        println!("{}", line(Some(at)));
+    }
+    for f in &t.failed {
+        let said = format!("not measured: {}: {}", f.what, f.why);
+        println!("{}", foretaste_report::excerpt::visible(&said));
     }
     for note in &t.notes {
         println!("note: {}", foretaste_report::excerpt::visible(note));
     }
 }
 
-fn cells(s: &Summary) -> [String; 10] {
-    let percent = |i: &Interval| {
-        let half = (i.high - i.low) / 2.0;
-        if half > 0.0 {
-            format!("{:.1} ±{:.1}", 100.0 * i.mean, 100.0 * half)
-        } else {
-            format!("{:.1}", 100.0 * i.mean)
-        }
-    };
-    let maybe = |i: &Option<Interval>| i.as_ref().map_or("-".to_owned(), percent);
-    [
-        s.victim.clone(),
-        s.attack.clone(),
-        format!("{:.0} ({} %)", s.n_poison, 100.0 * s.poison_rate),
-        s.defence.clone(),
-        percent(&s.accuracy),
-        percent(&s.clean_accuracy),
-        maybe(&s.attack_success_rate),
-        maybe(&s.baseline_success_rate),
-        percent(&s.true_positive_rate),
-        format!("{:.2}", 100.0 * s.false_positive_rate.mean),
-    ]
+/// A column of the table.
+struct Column {
+    head: &'static str,
+    cells: Vec<String>,
+    width: usize,
+    /// Words stand at the left, numbers at the right.
+    words: bool,
+}
+
+/// What stands in a column; `-` where there is nothing to say.
+type Cell = fn(&Summary) -> String;
+
+const COLUMNS: &[(&str, Cell)] = &[
+    ("victim", |s| s.victim.clone()),
+    ("attack", |s| s.attack.clone()),
+    ("poison", |s| format!("{:.0} ({} %)", s.n_poison, 100.0 * s.poison_rate)),
+    ("defence", |s| s.defence.clone()),
+    ("accuracy", |s| percent(&s.accuracy)),
+    ("clean", |s| percent(&s.clean_accuracy)),
+    ("success", |s| maybe(&s.attack_success_rate)),
+    ("anyway", |s| maybe(&s.baseline_success_rate)),
+    ("found", |s| percent(&s.true_positive_rate)),
+    ("false", |s| format!("{:.2}", 100.0 * s.false_positive_rate.mean)),
+    ("order", |s| maybe(&s.average_precision)),
+    ("named", |s| foretaste_report::trial::named(s).unwrap_or_else(|| "-".into())),
+];
+
+fn column(head: &'static str, cell: Cell, summary: &[Summary]) -> Column {
+    let cells: Vec<String> = summary.iter().map(cell).collect();
+    let width = cells.iter().map(|c| c.chars().count()).chain([head.len()]).max().unwrap_or(0);
+    Column { head, cells, width, words: ["victim", "attack", "defence", "named"].contains(&head) }
+}
+
+fn percent(i: &Interval) -> String {
+    let half = (i.high - i.low) / 2.0;
+    if half > 0.0 {
+        format!("{:.1} ±{:.1}", 100.0 * i.mean, 100.0 * half)
+    } else {
+        format!("{:.1}", 100.0 * i.mean)
+    }
+}
+
+fn maybe(i: &Option<Interval>) -> String {
+    i.as_ref().map_or("-".to_owned(), percent)
 }

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
-        let elsewhere =
-            matches!(lead.kind, Kind::Backdoor | Kind::Shortcut | Kind::LabelPoisoning | Kind::Availability);
+        let elsewhere = lead.kind.is_poison() || lead.kind == Kind::Shortcut;
         if elsewhere || super::coordinated::names_origin(lead) {
             continue;
         }
@@ -136,6 +135,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             | Kind::Outlier
             | Kind::Backdoor
             | Kind::Shortcut
+            | Kind::CleanLabel
             | Kind::Availability,
             _,
         ) => (Severity::Low, Action::Review),
@@ -219,6 +219,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
         | Kind::Outlier
         | Kind::Backdoor
         | Kind::Shortcut
+        | Kind::CleanLabel
         | Kind::Availability => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();

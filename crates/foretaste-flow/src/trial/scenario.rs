@@ -23,13 +23,16 @@ pub struct Scenario {
     /// Attacks that are rehearsed.
     pub attacks: Vec<AttackSpec>,
     /// `none`, `perfect` (takes out the poison and nothing else), `random` (takes out as many at random), `scan` (what
-    /// `clean` would take out), or a detector by id.
+    /// `clean` would take out), a detector by id, or a command of yours by its name.
     pub defences: Vec<String>,
     /// One run each.
     pub seeds: Vec<u64>,
     /// The user's own training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_command: Option<TrainCommand>,
+    /// The user's own filters; they run where `defences` names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub defence_commands: Vec<DefenceCommand>,
 }
 
 impl Default for Scenario {
@@ -43,6 +46,7 @@ impl Default for Scenario {
             defences: vec!["none".into(), "scan".into(), "perfect".into(), "random".into()],
             seeds: vec![1, 2, 3],
             train_command: None,
+            defence_commands: vec![],
         }
     }
 }
@@ -129,6 +133,22 @@ pub struct TrainCommand {
     pub time_limit: u64,
 }
 
+/// A filter of the user's: another tool, a script.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DefenceCommand {
+    /// What it is called in `defences` and in tables.
+    pub name: String,
+    /// A shell command with `{train}` and `{flagged}`: it writes the rows to be taken out, one a line, counted from 0.
+    pub command: String,
+    /// Ending of the file that it gets: `csv`, `jsonl` or `parquet`.
+    #[serde(default = "csv")]
+    pub format: String,
+    /// Seconds that one run may take.
+    #[serde(default = "an_hour")]
+    pub time_limit: u64,
+}
+
 fn csv() -> String {
     "csv".into()
 }
@@ -200,9 +220,11 @@ impl Scenario {
                 ));
             }
         }
-        for d in self.defences.iter().filter(|d| !["none", "perfect", "random", "scan"].contains(&d.as_str()))
-        {
-            foretaste_detectors::entry(d)?;
+        for d in &self.defences {
+            let own = self.defence_commands.iter().any(|c| c.name == *d);
+            if !own && !["none", "perfect", "random", "scan"].contains(&d.as_str()) {
+                foretaste_detectors::entry(d)?;
+            }
         }
         if self.seeds.is_empty() || self.defences.is_empty() {
             return Err(Error::data(

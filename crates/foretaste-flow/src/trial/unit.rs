@@ -1,15 +1,16 @@
 //! One attack at one rate with one seed: poison, defend, train, ask.
 
-use super::defend::removed;
+use super::defend::{Attacked, Defended, defend, judges};
 use super::external;
 use super::scenario::{AttackSpec, Scenario};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::simulate::{self, Chosen, Delivery, Placement, Poison, poison, prepare, take_rows};
 use arrow_array::BooleanArray;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use foretaste_core::{AnyVictim, Budget, Ctx, MISSING, Row, Sealed};
+use foretaste_core::{AnyVictim, Budget, Ctx, Kind, MISSING, Row, Sealed};
 use foretaste_num::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub struct Unit {
     pub rate: f64,
 }
 
+/// Version of what a unit keeps: results of another are measured again.
+const RESULTS: u32 = 2;
+
 impl Unit {
     /// What is being done, for a progress display.
     #[must_use]
@@ -43,6 +47,7 @@ impl Unit {
         let what = serde_json::json!({
             "data": scenario.data, "victims": scenario.victims, "defences": scenario.defences,
             "command": scenario.train_command, "attack": attack, "rate": self.rate, "seed": self.seed,
+            "filters": scenario.defence_commands, "version": RESULTS,
         });
         let hash = blake3::hash(what.to_string().as_bytes()).to_hex();
         format!(
@@ -92,6 +97,8 @@ struct Asked {
     accuracy: f64,
     success: Option<f64>,
     seconds: f64,
+    /// Most bytes that the process held.
+    peak: Option<u64>,
 }
 
 impl<'a> Bench<'a> {
@@ -160,7 +167,7 @@ impl<'a> Bench<'a> {
         let budget = Budget::PoisonRate(unit.rate);
         let chosen = [Chosen { attack, parameters: spec.set.clone(), budget, enter }];
         let mut train = split.train.again();
-        prepare(&mut train, &chosen, crate::memory::available() / 2, &split.ctx, &mut vec![])?;
+        prepare(&mut train, &chosen, memory::available() / 2, &split.ctx, &mut vec![])?;
         let made = poison(&train, &chosen, &Delivery::default(), &split.ctx)?;
         locked(&self.notes).extend(split.ctx.notes());
         let withheld = chosen[0].attack.withheld(&made.plans[0])?;
@@ -168,31 +175,15 @@ impl<'a> Bench<'a> {
         let probe = probes(&split, &chosen[0], &made, &withheld)?;
         let rest: Vec<u64> = (0..split.train.rows).filter(|row| !withheld.contains(row)).collect();
         let clean = split.train.of_rows(&take_rows(&split.train, &rest)?)?;
+        let shows_as = chosen[0].attack.shows_as();
         let (withheld, probe) = (&withheld[..], probe.as_ref());
         let case = Case { unit, spec, split: &split, poisoned: &poisoned, bad: &bad, withheld, probe };
-        let mut rows = vec![];
-        let mut baselines = BTreeMap::new();
-        for defence in &self.scenario.defences {
-            let removed = removed(defence, &poisoned, &bad, unit.seed)?;
-            let kept: Vec<u64> = (0..poisoned.rows).filter(|r| !removed.contains(r)).collect();
-            let filtered = poisoned.of_rows(&take_rows(&poisoned, &kept)?)?;
-            for victim in 0..self.victims() {
-                let base = match baselines.get(&victim) {
-                    Some(known) => known,
-                    None => {
-                        let base = self.ask(victim, &case, &clean, "clean")?;
-                        baselines.entry(victim).or_insert(base)
-                    }
-                };
-                let asked = self.ask(victim, &case, &filtered, defence)?;
-                rows.push(case.row(self.name(victim), defence, &removed, base, &asked));
-            }
-        }
-        Ok(rows)
+        self.defended(&case, &clean, shows_as, &self.scenario.defences.iter().collect::<Vec<_>>())
     }
 
+    /// Clean training, and what the defences that judge for themselves make of clean data.
     fn clean_rows(&self, unit: &Unit, split: &Split) -> Result<Vec<Row>> {
-        let none = BTreeSet::new();
+        let bad = BTreeSet::new();
         let spec = AttackSpec {
             id: String::new(),
             name: None,
@@ -201,13 +192,46 @@ impl<'a> Bench<'a> {
             enter: None,
         };
         let case =
-            Case { unit, spec: &spec, split, poisoned: &split.train, bad: &none, withheld: &[], probe: None };
-        (0..self.victims())
-            .map(|victim| {
-                let asked = self.ask(victim, &case, &split.train, "clean")?;
-                Ok(Row { attack: None, ..case.row(self.name(victim), "none", &none, &asked, &asked) })
-            })
-            .collect()
+            Case { unit, spec: &spec, split, poisoned: &split.train, bad: &bad, withheld: &[], probe: None };
+        let none = "none".to_owned();
+        let judging = self.scenario.defences.iter().filter(|d| judges(d));
+        let defences: Vec<&String> = std::iter::once(&none).chain(judging).collect();
+        let mut rows = self.defended(&case, &split.train, &[], &defences)?;
+        rows.iter_mut().for_each(|row| row.attack = None);
+        Ok(rows)
+    }
+
+    /// Defends, trains every victim and asks it, for each defence.
+    fn defended(
+        &self,
+        case: &Case<'_>,
+        clean: &Dataset,
+        shows_as: &'static [Kind],
+        defences: &[&String],
+    ) -> Result<Vec<Row>> {
+        let mut rows = vec![];
+        let mut baselines = vec![];
+        for victim in 0..self.victims() {
+            baselines.push(self.ask(victim, case, clean, "clean")?);
+        }
+        for defence in defences {
+            let folder = self.folder(case.unit, &format!("defence-{defence}"));
+            let (train, poison, seed) = (case.poisoned, case.bad, case.unit.seed);
+            let on = Attacked { train, poison, shows_as, seed, folder: folder.as_deref() };
+            let done = defend(defence, self.scenario, &on)?;
+            let kept: Vec<u64> = (0..train.rows).filter(|r| !done.removed.contains(r)).collect();
+            let filtered = train.of_rows(&take_rows(train, &kept)?)?;
+            for (victim, base) in baselines.iter().enumerate() {
+                let asked = self.ask(victim, case, &filtered, defence)?;
+                rows.push(case.row(self.name(victim), defence, &done, base, &asked));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Where the files of a command are kept.
+    fn folder(&self, unit: &Unit, what: &str) -> Option<PathBuf> {
+        self.out.as_ref().map(|o| o.join("runs").join(format!("{}-{what}", unit.key(self.scenario))))
     }
 
     fn victims(&self) -> usize {
@@ -221,6 +245,7 @@ impl<'a> Bench<'a> {
     /// Trains a victim and asks it about held-out samples and probes.
     fn ask(&self, victim: usize, case: &Case<'_>, train: &Dataset, defence: &str) -> Result<Asked> {
         let started = Instant::now();
+        memory::reset_peak();
         let probe = case.probe.map(|p| &p.inputs);
         let (test, probed) = match (self.scenario.victims.get(victim), &self.scenario.train_command) {
             (Some(spec), _) => {
@@ -235,8 +260,7 @@ impl<'a> Bench<'a> {
                 (test, probed)
             }
             (None, Some(command)) => {
-                let key = case.unit.key(self.scenario);
-                let folder = self.out.as_ref().map(|o| o.join("runs").join(format!("{key}-{defence}")));
+                let folder = self.folder(case.unit, defence);
                 external::run(command, train, &case.split.test, probe, folder.as_deref())?
             }
             (None, None) => return Err(Error::data("no victim is named", "name one with --victim")),
@@ -251,6 +275,7 @@ impl<'a> Bench<'a> {
             accuracy: share(known.iter().filter(|(t, a)| t == a).count(), known.len()),
             success,
             seconds: started.elapsed().as_secs_f64(),
+            peak: memory::peak(),
         })
     }
 
@@ -334,7 +359,8 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn row(&self, victim: &str, defence: &str, removed: &BTreeSet<u64>, base: &Asked, asked: &Asked) -> Row {
+    fn row(&self, victim: &str, defence: &str, done: &Defended, base: &Asked, asked: &Asked) -> Row {
+        let removed = &done.removed;
         let hits = removed.intersection(self.bad).count() as u64;
         let share = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
         let n_poison = self.bad.len() as u64;
@@ -355,7 +381,10 @@ impl Case<'_> {
             attack_success_rate: asked.success,
             baseline_success_rate: base.success,
             n_probes: self.probe.map_or(0, |p| p.wanted.len() as u64),
+            detection: done.detection.clone(),
             seconds: asked.seconds,
+            defence_seconds: done.seconds,
+            megabytes: done.peak.max(asked.peak).map(|bytes| (bytes as f64 / 1e6).round()),
         }
     }
 }

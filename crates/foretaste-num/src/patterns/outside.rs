@@ -1,6 +1,7 @@
 //! How the pictures of one class look to whoever knows only the others.
 
 use crate::linalg::gram;
+use crate::linalg::positive::{cholesky, dot};
 
 /// Variance added to every value: rounding to whole numbers and a little more, so that what never changes can be divided by.
 const RIDGE: f64 = 1.0;
@@ -73,38 +74,6 @@ impl Outside {
         let shift = dot(&f, &self.mean);
         (f, shift)
     }
-}
-
-/// Lower factor of a positive definite matrix, in place (Golub and Van Loan 2013, 4.2); what is above the diagonal is left as
-/// it was. False if the matrix is not positive definite.
-fn cholesky(a: &mut [f64], n: usize) -> bool {
-    for i in 0..n {
-        let (done, rest) = a.split_at_mut(i * n);
-        let line = &mut rest[..n];
-        for j in 0..i {
-            let other = &done[j * n..j * n + j + 1];
-            line[j] = (line[j] - dot(&line[..j], &other[..j])) / other[j];
-        }
-        let square = line[i] - dot(&line[..i], &line[..i]);
-        if !(square > 0.0 && square.is_finite()) {
-            return false;
-        }
-        line[i] = square.sqrt();
-    }
-    true
-}
-
-/// Sum of products in eight lanes, which the compiler can do side by side.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (mut lanes, n) = ([0f64; 8], a.len().min(b.len()));
-    let (a, b) = (&a[..n], &b[..n]);
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for k in 0..8 {
-            lanes[k] += a[k] * b[k];
-        }
-    }
-    let tail = n - n % 8;
-    lanes.iter().sum::<f64>() + a[tail..].iter().zip(&b[tail..]).map(|(a, b)| a * b).sum::<f64>()
 }
 
 #[cfg(test)]
