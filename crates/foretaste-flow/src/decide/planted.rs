@@ -3,7 +3,7 @@
 use super::leads::strongest;
 use super::{Claim, Facts, samples};
 use crate::columns::thousands;
-use foretaste_core::{Action, Effect, Evidence, Kind, Lead, Member, Severity};
+use foretaste_core::{Action, Effect, Evidence, Kind, Lead, Member, Severity, Trigger};
 use std::collections::BTreeSet;
 
 /// Level at which a trigger has to turn more held-out samples than what is harmless.
@@ -22,6 +22,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .filter(|(_, l)| matches!(l.kind, Kind::Backdoor | Kind::Shortcut))
         .map(|(s, l)| (s.detector.as_str(), l))
         .collect();
+    tried.retain(|(_, l)| !copies_of_one(l, evidence));
     let parts: Vec<bool> =
         tried.iter().map(|(_, l)| tried.iter().any(|(_, other)| part_of(l, other))).collect();
     let mut whole = parts.iter();
@@ -47,6 +48,20 @@ fn part_of(lead: &Lead, other: &Lead) -> bool {
     let common = lead.members.iter().filter(|r| other.members.binary_search(r).is_ok()).count();
     let inside = common as f64 >= INSIDE * lead.members.len() as f64;
     inside && other.members.len() > lead.members.len() && more.interval.0 > own.interval.1 && works(other)
+}
+
+/// True if what repeats in the pictures of a lead is the whole picture: copies are listed as copies, and have every patch in
+/// common.
+fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
+    let shows = matches!(lead.trigger, Some(Trigger::Patch { .. } | Trigger::Pattern { .. }));
+    let groups = evidence.scored.iter().flat_map(|s| &s.leads).filter(|l| {
+        matches!(l.kind, Kind::NearDuplicate | Kind::ConflictingDuplicate) && l.members.len() > 1
+    });
+    let inside = |group: &Lead| {
+        let common = lead.members.iter().filter(|r| group.members.binary_search(r).is_ok()).count();
+        common as f64 >= INSIDE * lead.members.len() as f64
+    };
+    shows && groups.into_iter().any(inside)
 }
 
 /// Rows that backdoors explain.
