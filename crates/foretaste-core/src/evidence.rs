@@ -69,6 +69,8 @@ pub struct Lead {
     pub keep: Vec<u64>,
     /// The test statistic, by name.
     pub statistic: (String, f64),
+    /// More numbers that a decision may ask for, by name.
+    pub numbers: Vec<(String, f64)>,
     /// Probability of such a statistic without cause. `None`: uncalibrated or a fact that needs no test.
     pub p_value: Option<f64>,
     /// True if this is a plain fact (identical bytes, an invisible character), not an inference.
@@ -92,6 +94,12 @@ pub struct Lead {
 }
 
 impl Lead {
+    /// One of the further numbers.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.numbers.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
+    }
+
     /// A lead with the least that it needs.
     #[must_use]
     pub fn new(kind: Kind, subject: impl Into<String>, members: Vec<u64>) -> Self {
@@ -101,6 +109,7 @@ impl Lead {
             members,
             keep: vec![],
             statistic: (String::new(), 0.0),
+            numbers: vec![],
             p_value: None,
             fact: false,
             family: String::new(),

@@ -63,6 +63,8 @@ impl Default for TrimmedLoss {
 
 /// Log-odds (nats) from which the trimmed model is sure.
 const SURE: f32 = 4.0;
+/// Name of the share of a plain model's errors that are gone without the group.
+const REPAIRED: &str = "share of errors repaired";
 /// Fewest samples of a group, and the most groups that are tried.
 const LEAST: usize = 10;
 const GROUPS: usize = 12;
@@ -170,6 +172,7 @@ fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) ->
     let subject = name.map_or("labels of any class".to_owned(), |n| format!("label `{n}`"));
     let mut lead = Lead::new(Kind::Availability, subject, members);
     lead.statistic = ("share of samples gained without them".into(), harm.gain());
+    lead.numbers.push((REPAIRED.into(), harm.repaired()));
     lead.p_value = Some(harm.p_value);
     lead.class = class;
     let (low, high) = harm.interval();
@@ -178,13 +181,14 @@ fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) ->
             .into(),
     );
     lead.why.push(format!(
-        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: over all samples {:+.1} points of accuracy ({:+.1} to {:+.1}), p = {:.1e}, corrected for the groups tried.",
+        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: over all samples {:+.1} points of accuracy ({:+.1} to {:+.1}), {:.0} % of its errors, p = {:.1e}, corrected for the groups tried.",
         harm.judged,
         harm.better,
         harm.worse,
         100.0 * harm.gain(),
         100.0 * low,
         100.0 * high,
+        100.0 * harm.repaired(),
         harm.p_value
     ));
     lead

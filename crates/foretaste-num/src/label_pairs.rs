@@ -12,6 +12,8 @@
 //! than in the sure half, so that they err on the safe side. Given the sum of two counts, one of them is binomial
 //! (Przyborowski and Wilenski, Biometrika 1940); no rate of noise is asked for.
 //!
+//! A class that the model gives to less than half as many samples as carry its label has no sure samples.
+//!
 //! Who was moved is then read off the labels, too: in the order of the same odds the share of labels `b` is fitted by
 //! isotonic regression (Ayer et al., Annals of Mathematical Statistics 1955). Where it is the rate that was found among the
 //! sure, all of them were moved; where it is higher, the rest are honest.
@@ -70,6 +72,8 @@ struct Given<'a> {
     seen: Vec<u64>,
     /// Size of that part.
     size: Vec<u64>,
+    /// Samples of each label.
+    labelled: Vec<u64>,
 }
 
 impl<'a> Given<'a> {
@@ -90,17 +94,25 @@ impl<'a> Given<'a> {
                 size[a] += 1;
             }
         }
-        Self { probs, labels, classes, of, seen, size }
+        let mut labelled = vec![0; classes];
+        labels.iter().filter(|l| (**l as usize) < classes).for_each(|l| labelled[*l as usize] += 1);
+        Self { probs, labels, classes, of, seen, size, labelled }
     }
 
     fn directions(&self, a: usize) -> Vec<Moved> {
         let rows = &self.of[a];
-        if rows.len() / 2 < FEWEST {
+        if rows.len() / 2 < FEWEST || self.is_guess(a) {
             return vec![];
         }
         let mut there = vec![false; self.classes];
         rows.iter().for_each(|i| there[self.labels[*i as usize] as usize] = true);
         (0..self.classes).filter(|b| there[*b] && *b != a).filter_map(|b| self.direction(a, b)).collect()
+    }
+
+    /// True if the model gives `a` to less than half as many samples as carry that label: it cannot tell the class from another,
+    /// and those that it does give to it are not surely of it.
+    fn is_guess(&self, a: usize) -> bool {
+        2 * (self.of[a].len() as u64) < self.labelled[a]
     }
 
     fn direction(&self, a: usize, b: usize) -> Option<Moved> {

@@ -52,6 +52,8 @@ pub struct Harm {
     pub judged: u64,
     /// All rows that are trained on, those that are not judged among them.
     pub rows: u64,
+    /// Judged rows that the model with the group gets wrong.
+    pub wrong: u64,
     /// Judged rows that only the model without the group gets right.
     pub better: u64,
     /// Judged rows that only the model with the group gets right.
@@ -65,6 +67,12 @@ impl Harm {
     #[must_use]
     pub fn gain(&self) -> f64 {
         (self.better as f64 - self.worse as f64) / self.rows.max(1) as f64
+    }
+
+    /// Share of the errors that are gone without the group.
+    #[must_use]
+    pub fn repaired(&self) -> f64 {
+        (self.better as f64 - self.worse as f64) / self.wrong.max(1) as f64
     }
 
     /// 95 % interval of the gain, given how many rows the models differ on (Wilson).
@@ -219,6 +227,7 @@ impl Bench {
         for &i in self.known.iter().filter(|i| judged(**i)) {
             let (with, without) = (self.plain[i] == self.labels[i], without[i] == self.labels[i]);
             harm.judged += 1;
+            harm.wrong += u64::from(!with);
             harm.better += u64::from(without && !with);
             harm.worse += u64::from(with && !without);
         }

@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 /// Share of samples that a model must gain without the group, counted on those that can be judged: honest samples that are
 /// hard cost up to 0.8 points where a linear model sees little (film reviews).
 const EFFECT: f64 = 0.01;
+/// Share of the model's errors that must be gone without the group. Where a model sees little, the hard half of honest samples
+/// costs more points than poison does elsewhere, but not more of its errors: up to 7 % (film reviews).
+const REPAIRED: f64 = 0.1;
 /// Level of the test of harm. That hard samples do harm is no error of the test, so that the level alone keeps nobody quiet.
 const LEVEL: f64 = 1e-4;
 
@@ -17,7 +20,8 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, named: &BTreeSet<u64>) -> 
     let groups = strongest(evidence, facts.fdr)
         .into_iter()
         .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
-        .filter(|(_, l)| l.statistic.1 >= EFFECT);
+        .filter(|(_, l)| l.statistic.1 >= EFFECT)
+        .filter(|(_, l)| l.number("share of errors repaired").is_some_and(|share| share >= REPAIRED));
     let mut taken = named.clone();
     let mut out = vec![];
     for (by, lead) in groups {

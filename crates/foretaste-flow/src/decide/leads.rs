@@ -35,11 +35,17 @@ pub fn passing(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     rejected(&p, fdr).into_iter().map(|i| (tested[i].0, tested[i].1)).collect()
 }
 
+/// Part of the false-discovery level that is the most for the p-value of a lead that speaks of poison. A claim that somebody
+/// meant harm wants more than one that something is odd; and natural shortcuts, of which data can be full, must not make
+/// room for it, as they do in Benjamini-Hochberg.
+const POISON: f64 = 0.2;
+
 /// Leads that pass and the detectors that made them, the most significant first.
 pub fn strongest(evidence: &Evidence, fdr: f64) -> Vec<(&Scored, &Lead)> {
     let mut leads: Vec<(&Scored, &Lead)> = passing(evidence, fdr)
         .into_iter()
         .map(|(s, l)| (&evidence.scored[s], &evidence.scored[s].leads[l]))
+        .filter(|(_, l)| !l.kind.is_poison() || l.p_value.is_some_and(|p| p <= POISON * fdr))
         .collect();
     let p = |l: &Lead| l.p_value.unwrap_or(1.0);
     leads.sort_by(|a, b| {
