@@ -3,7 +3,8 @@
 `cargo xtask bench grid [--only gtsrb,sms-spam] [--seed 1] [--rate 0.01] [--max-rows 4000] [--peers] [--jobs 1] [--table docs/grid.md]`
 
 Results lie in `bench-peers/scratch/grid/` (or where `--out` says), a file a unit: what was measured is not measured again.
-`--peers` puts filters of other projects (`filter.py`) beside the scan. `--table` writes the table as Markdown.
+`--peers` puts filters of other projects (`filter.py`) beside the scan. `--table` writes the table as Markdown; `--beside DIR` adds
+what other filters left of the same poisoned data, from a run of the same seeds with `--peers --out DIR`.
 """
 
 from __future__ import annotations
@@ -129,6 +130,43 @@ def table(folders: list[Path]) -> str:
     return "\n".join([*head, "", *out])
 
 
+def beside(ours: list[Path], theirs: Path) -> str:
+    """Poison found, honest taken out and attack success left, of the same units."""
+    out = ["## Beside other filters", "",
+           "Same poisoned data, same seeds. In each cell: poison taken out / honest samples taken out, in percent, and after the arrow"
+           " the attack's success on the model trained on the rest. `told`: the filter was given the true poison rate.", ""]
+    head, lines = [], []
+    for folder in ours:
+        if not (theirs / folder.name / "trial.json").exists():
+            continue
+        trials = [json.loads((at / "trial.json").read_text()) for at in (folder, theirs / folder.name)]
+        key = lambda r: (r.get("attack", "no attack"), r["poison-rate"], r["seed"])  # noqa: E731
+        cases: dict[tuple, dict[str, list]] = {}
+        seeds = {r["seed"] for r in trials[1]["results"]}
+        for row in [*trials[1]["results"], *[r for r in trials[0]["results"] if r["defence"] == "scan" and r["seed"] in seeds]]:
+            cases.setdefault(key(row)[:2], {}).setdefault(row["defence"], []).append(row)
+        head = list(dict.fromkeys([*head, *[d for case in cases.values() for d in case if d not in ("none", "scan")]]))
+        for (attack, rate), by in cases.items():
+            if "scan" not in by or len(by) < 3:
+                continue
+            lines.append((trials[0]["name"].removeprefix("Grid: "), attack, rate, by))
+    mean = lambda rows, name: 100 * sum(r.get(name) or 0 for r in rows) / len(rows)  # noqa: E731
+
+    def cell(rows: list | None, poisoned: bool) -> str:
+        if not rows:
+            return ""
+        text = (f"{mean(rows, 'true-positive-rate'):.0f} / " if poisoned else "") + f"{mean(rows, 'false-positive-rate'):.1f}"
+        return text + (f" → {mean(rows, 'attack-success-rate'):.0f}" if "attack-success-rate" in rows[0] else "")
+
+    out += ["| Data | Attack | Rate | none | scan | " + " | ".join(head) + " |", "|---|---|--:|" + "--:|" * (len(head) + 2)]
+    for name, attack, rate, by in lines:
+        none = by.get("none")
+        left = f"{mean(none, 'attack-success-rate'):.0f}" if none and "attack-success-rate" in none[0] else ""
+        cells = [name, attack, f"{100 * rate:g} %" if rate else "", left, cell(by["scan"], rate > 0)]
+        out.append("| " + " | ".join([*cells, *[cell(by.get(d), rate > 0) for d in head]]) + " |")
+    return "\n".join([*out, ""])
+
+
 def main() -> None:
     words = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,6 +182,7 @@ def main() -> None:
     parser.add_argument("--defence", type=words, help="defences besides those of others")
     parser.add_argument("--out", type=Path, default=SCRATCH / "grid")
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--beside", type=Path, help="results of a run with --peers")
     parser.add_argument("--no-run", action="store_true", help="make the table of what is there")
     args = parser.parse_args()
     args.peers = args.peers or bool(args.peer)
@@ -152,6 +191,8 @@ def main() -> None:
         run(ROOT / "scenarios" / "grid" / f"{name}.toml", args, args.out / name)
     folders = [args.out / n for n in args.only or names if (args.out / n / "trial.json").exists()]
     text = table(folders)
+    if args.beside:
+        text += "\n" + beside(folders, args.beside)
     if args.table:
         args.table.write_text(text)
     else:
