@@ -9,12 +9,16 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Name, script, and whether it needs the benches of the libraries besides the binary.
-const KINDS: &[(&str, &str, bool)] =
-    &[("peers", "peers.py", true), ("labels", "labels.py", true), ("published", "published.py", false)];
+const KINDS: &[(&str, &str, bool)] = &[
+    ("peers", "peers.py", true),
+    ("labels", "labels.py", true),
+    ("published", "published.py", false),
+    ("drift", "drift.py", false),
+];
 
 /// Runs the named kind with the rest of the words, which its script explains (`--help`).
 pub fn main(args: &[String]) -> Result<()> {
-    let known = "`peers`, `labels` or `published`";
+    let known = "`peers`, `labels`, `published` or `drift`";
     let Some((name, rest)) = args.split_first() else { bail!("missing kind of benchmark\nhint: {known}") };
     let Some((_, script, examples)) = KINDS.iter().find(|(kind, _, _)| kind == name) else {
         bail!("unknown benchmark `{name}`\nhint: {known}");

@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct Recipe {
     /// Files, folders, patterns; `-` is standard input.
     pub inputs: Vec<String>,
+    /// Files of the same kind that the user vouches for: what differs from them is told.
+    pub trusted: Vec<String>,
     /// Format id, if it is not to be recognised.
     pub format: Option<String>,
     /// Delimiter of CSV files: one character, or `\t` or `tab`.
@@ -43,6 +45,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             inputs: vec![],
+            trusted: vec![],
             format: None,
             delimiter: None,
             header: None,
@@ -95,6 +98,7 @@ impl Recipe {
                 "5 is the default",
             ));
         }
+        crate::trusted::check(&self.inputs, &self.trusted)?;
         self.delimiter.as_deref().map(delimiter).transpose()?;
         Ok(())
     }

@@ -3,16 +3,18 @@
 use crate::columns::{count, thousands};
 use crate::confirm::confirm;
 use crate::dataset::Dataset;
-use crate::decide::{Claim, Facts, decide, source_values};
+use crate::decide::{Claim, Facts, decide, drift_summary, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
 use crate::recipe::{Recipe, delimiter};
-use crate::{examples, ids, leaks, memory, views};
+use crate::{examples, ids, leaks, memory, trusted, views};
 use foretaste_core::{
     ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
-    InputFile, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput, SurrogateRun,
+    InputFile, Kind, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput,
+    SurrogateRun,
 };
 use foretaste_formats::{NoteKind, OpenOptions};
+use foretaste_num::softmax::FoldOptions;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -95,12 +97,17 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         run(dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
     progress(Phase::Confirming, 0);
     confirm(dataset, &mut evidence, &labels, recipe.fdr, &ctx)?;
+    let drift = if recipe.trusted.is_empty() { None } else { Some(drift(dataset, recipe, &mut notes)?) };
     progress(Phase::Deciding, 0);
     let ids = ids::sample_ids(dataset)?;
     notes.extend(repeated_ids(dataset, &ids));
-    let facts =
-        Facts { dataset, labels: &labels, ids: &ids, source: source_values(dataset)?, fdr: recipe.fdr };
+    let source = source_values(dataset)?;
+    let facts = Facts { dataset, labels: &labels, ids: &ids, source, fdr: recipe.fdr, drift };
     let mut claims = decide(&evidence, &facts);
+    if let Some(drift) = &facts.drift {
+        let found = claims.iter().filter(|c| c.finding.kind == Kind::Drift).count();
+        notes.insert(0, drift_summary(drift, found, recipe.fdr));
+    }
     examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
     Ok(assemble(
@@ -112,6 +119,12 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         &evidence,
         Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes },
     ))
+}
+
+/// Compares with the trusted files of the recipe.
+fn drift(dataset: &mut Dataset, recipe: &Recipe, notes: &mut Vec<String>) -> Result<trusted::Drift> {
+    let folds = FoldOptions { folds: recipe.folds as usize, seed: recipe.seed, ..FoldOptions::default() };
+    trusted::compare(dataset, &recipe.trusted, &open_options(recipe)?, budget(recipe) / 4, &folds, notes)
 }
 
 fn open_options(recipe: &Recipe) -> Result<OpenOptions> {
@@ -399,6 +412,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     let mut out: Vec<String> = ["foretaste", "scan"].map(str::to_owned).to_vec();
     out.extend(recipe.inputs.iter().cloned());
     let mut flag = |name: &str, value: String| out.extend([format!("--{name}"), value]);
+    for path in &recipe.trusted {
+        flag("trusted", path.clone());
+    }
     for (i, a) in dataset.assigned.iter().enumerate() {
         let name = dataset.schema.field(i).name();
         let told = recipe.roles.contains_key(name);

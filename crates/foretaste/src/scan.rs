@@ -20,6 +20,10 @@ pub struct Args {
     #[arg(required_unless_present = "config")]
     inputs: Vec<String>,
 
+    /// Compare with these data of the same kind that you vouch for, and tell what differs (may be repeated). They are not
+    /// scanned, and are read with the same options.
+    #[arg(long, value_name = "FILE")]
+    trusted: Vec<String>,
     /// Write report.html, report.json, report.sarif, report.md and samples.parquet into this folder.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -258,6 +262,9 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.inputs.clone_from(&args.inputs);
     }
     // a flag goes before the recipe's file
+    if !args.trusted.is_empty() {
+        recipe.trusted.clone_from(&args.trusted);
+    }
     args.columns.put(&mut recipe.roles)?;
     let keep = |given: &Option<String>, field: &mut Option<String>| {
         if given.is_some() {

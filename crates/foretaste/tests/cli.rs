@@ -24,3 +24,5 @@ mod rehearse;
 mod reports;
 #[path = "cli/trace.rs"]
 mod trace;
+#[path = "cli/trusted.rs"]
+mod trusted;

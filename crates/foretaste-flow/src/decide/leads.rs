@@ -136,6 +136,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             | Kind::Outlier
             | Kind::Backdoor
             | Kind::Shortcut
+            | Kind::Drift
             | Kind::Availability,
             _,
         ) => (Severity::Low, Action::Review),
@@ -219,6 +220,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
         | Kind::Outlier
         | Kind::Backdoor
         | Kind::Shortcut
+        | Kind::Drift
         | Kind::Availability => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();
