@@ -104,21 +104,16 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     let source = source_values(dataset)?;
     let facts = Facts { dataset, labels: &labels, ids: &ids, source, fdr: recipe.fdr, drift };
     let mut claims = decide(&evidence, &facts);
-    if let Some(drift) = &facts.drift {
+    let summary = facts.drift.as_ref().map(|drift| {
         let found = claims.iter().filter(|c| c.finding.kind == Kind::Drift).count();
-        notes.insert(0, drift_summary(drift, found, recipe.fdr));
-    }
+        drift_summary(drift, found, recipe.fdr)
+    });
     examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
-    Ok(assemble(
-        recipe,
-        dataset,
-        &labels,
-        ids,
-        claims,
-        &evidence,
-        Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes },
-    ))
+    let told = Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes };
+    let mut scanned = assemble(recipe, dataset, &labels, ids, claims, &evidence, told);
+    scanned.report.notes.splice(0..0, summary);
+    Ok(scanned)
 }
 
 /// Compares with the trusted files of the recipe.

@@ -67,7 +67,7 @@ fn a_moved_column_is_named_with_its_size() {
         "--report",
         "out",
     ]);
-    run.expect(1, &["column b differs from the trusted data", "median"]);
+    run.expect(1, &["column `b` differs from the trusted data", "median"]);
     for file in ["out/report.html", "out/report.json", "out/report.sarif", "out/report.md"] {
         assert!(room.read(file).contains("differs from the trusted data"), "{file}");
     }
