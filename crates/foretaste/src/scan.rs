@@ -57,6 +57,9 @@ pub struct Args {
     /// Set a parameter: DETECTOR.NAME=VALUE (may be repeated).
     #[arg(long, value_name = "D.NAME=VALUE", help_heading = "Deciding")]
     set: Vec<String>,
+    /// How much time the scan may take: quick (leaves out what costs most), normal, or deep (higher limits, more tries).
+    #[arg(long, value_name = "EFFORT", help_heading = "Deciding")]
+    effort: Option<String>,
     /// Folds of the surrogate model.
     #[arg(long, value_name = "N", help_heading = "Deciding")]
     folds: Option<u32>,
@@ -277,6 +280,9 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.header = Some(false);
     }
     recipe.fdr = args.fdr.unwrap_or(recipe.fdr);
+    if let Some(word) = &args.effort {
+        recipe.effort = word.parse()?;
+    }
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.folds = args.folds.unwrap_or(recipe.folds);
     recipe.memory = args.memory.unwrap_or(recipe.memory);
