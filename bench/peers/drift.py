@@ -1,6 +1,6 @@
 """Drift against trusted data: false alarms on data cut at random, and what is found of known changes.
 
-`cargo xtask bench drift [--only SET] [--seeds 5] [--kind null|flip|source|shift]`
+`cargo xtask bench drift [--only SET] [--seeds 5] [--fdr 0.05] [--kind null|flip|source|shift]`
 
 Each set is cut in two halves at random, one new and one trusted. `null` leaves them alone. `flip` moves 5 % of the new labels
 (`foretaste simulate --attack label-flip`). `source` puts 5 % of strangers into the new half: texts that end in other words, pictures
@@ -36,15 +36,16 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(SETS))
     parser.add_argument("--kind", action="append", choices=KINDS)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--fdr", default="0.05")
     args = parser.parse_args()
     SCRATCH.mkdir(parents=True, exist_ok=True)
     for kind in args.kind or KINDS:
         for name in args.only or SETS:
             for seed in range(args.seeds):
-                one(kind, name, seed)
+                one(kind, name, seed, args.fdr)
 
 
-def one(kind: str, name: str, seed: int) -> None:
+def one(kind: str, name: str, seed: int, fdr: str) -> None:
     rng = np.random.default_rng(seed)
     path = DATA / name / ("data.npz" if name == "fashion_mnist" else "data.parquet")
     label = SETS[name]
@@ -98,7 +99,7 @@ def one(kind: str, name: str, seed: int) -> None:
         assert run["rc"] == 0, run["stderr"]
         names[0] = flipped
     out = SCRATCH / "drift.json"
-    run = program(binary, "scan", names[0], "--trusted", names[1], "--label", label, "--only", "hidden-content,near-duplicate", "--json", out, "--quiet")
+    run = program(binary, "scan", names[0], "--trusted", names[1], "--label", label, "--fdr", fdr, "--only", "hidden-content,near-duplicate", "--json", out, "--quiet")
     if not out.exists():
         print(f"{kind:<7} {name:<18} {seed} failed: {run['stderr'].strip()[:300]}")
         return

@@ -204,7 +204,7 @@ fn assemble(
     let flagged = Flagged::new(&claims, dataset.rows as usize);
     let coverage = coverage(dataset, evidence, &mut told.notes);
     let detectors = detector_runs(recipe, evidence, &told, &flagged);
-    told.notes.splice(0..0, effort_note(recipe, &detectors));
+    told.notes.splice(0..0, effort_note(recipe, dataset.rows, &detectors));
     let samples = samples(dataset, labels, ids, evidence, &flagged);
     let report = Report {
         schema: REPORT_SCHEMA.into(),
@@ -358,11 +358,18 @@ fn detector_runs(
 }
 
 /// What a quick scan did not look for.
-fn effort_note(recipe: &Recipe, detectors: &[DetectorRun]) -> Option<String> {
+fn effort_note(recipe: &Recipe, rows: u64, detectors: &[DetectorRun]) -> Option<String> {
     let out: Vec<&str> =
         detectors.iter().filter(|d| d.detail.starts_with("left out")).map(|d| d.id.as_str()).collect();
-    (recipe.effort == Effort::Quick && !out.is_empty())
-        .then(|| format!("a quick scan: {} left out; --effort normal runs them", out.join(", ")))
+    let limit = recipe.neighbour_limit();
+    let near = if rows > limit && rows <= recipe.neighbour_rows {
+        format!("no neighbours were looked for among more than {} rows; ", thousands(limit))
+    } else {
+        String::new()
+    };
+    (recipe.effort == Effort::Quick && !out.is_empty()).then(|| {
+        format!("a quick scan: {} left out; {near}--effort normal looks at all of it", out.join(", "))
+    })
 }
 
 /// A paragraph without its line ends.

@@ -125,7 +125,9 @@ fn tested(question: Question, passed: &[&Difference], drift: &Drift, facts: &Fac
         f.why.push(format!("The {LISTED} most recognisable are listed."));
     }
     if !f.members.is_empty() {
-        f.why.extend(facts.class_concentration(&f.members).map(|(words, _)| words + "."));
+        // contradicted labels are counted class by class already
+        let shared = facts.class_concentration(&f.members).filter(|_| question != Question::Labels);
+        f.why.extend(shared.map(|(words, _)| words + "."));
         f.tables.extend(facts.source_table(&f.members));
     }
     f.tables.insert(0, table(passed));
@@ -206,13 +208,14 @@ fn in_words(d: &Difference) -> String {
             )
         }
         (Question::Labels, Effect::Share(new, old)) => {
+            let how = if d.what.is_empty() { String::new() } else { format!(" ({})", d.what) };
             let whose = if d.subject.is_empty() {
                 "Of all labels".to_owned()
             } else {
                 format!("Of the labels `{}`", d.subject)
             };
             format!(
-                "{whose} {} are contradicted{what}, of held-out trusted ones {} ({p})",
+                "{whose} {} are contradicted{how}, of held-out trusted ones {} ({p})",
                 percent(share(new)),
                 percent(share(old))
             )

@@ -57,7 +57,11 @@ pub fn contradicted(both: &Both, folds: &FoldOptions) -> Option<(Vec<Difference>
         let one = |subject: &str, (new, old): (Part, Part), p: f64, rows: Vec<u64>| Difference {
             question: Question::Labels,
             subject: subject.to_owned(),
-            what: if least > 0.0 { format!("by {least} or more") } else { String::new() },
+            what: if least > 0.0 {
+                format!("another class more probable by {least} at least")
+            } else {
+                String::new()
+            },
             effect: Effect::Share(new, old),
             p: if p.is_nan() { 1.0 } else { p },
             rows,
