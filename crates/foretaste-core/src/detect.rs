@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::ctx::Ctx;
+use crate::effort::{AtEffort, Effort};
 use crate::error::Result;
 use crate::evidence::{Lead, Suspicion};
 use crate::needs::Needs;
@@ -61,6 +62,11 @@ pub trait Detect: Send + Sync + 'static {
     fn unseen(&self, _model: &Self::Model, _ctx: &Ctx) -> Option<String> {
         None
     }
+    /// What changes when the user asks for a quick or a deep scan. A detector that takes a good part of a scan's time leaves itself
+    /// out of a quick one; one that finds more with higher limits names these for a deep one.
+    fn at(&self, _effort: Effort) -> AtEffort {
+        AtEffort::Same
+    }
 }
 
 /// The twin of [`Detect`] that drivers hold: no type parameters.
@@ -101,6 +107,8 @@ pub trait AnyDetect: Send + Sync {
     /// # Errors
     /// If the model is not this detector's.
     fn unseen(&self, model: &Sealed, ctx: &Ctx) -> Result<Option<String>>;
+    /// See [`Detect::at`].
+    fn at(&self, effort: Effort) -> AtEffort;
     /// State to bytes, to travel between machines.
     ///
     /// # Errors
@@ -172,6 +180,9 @@ impl<D: Detect> AnyDetect for Boxed<D> {
     }
     fn unseen(&self, model: &Sealed, ctx: &Ctx) -> Result<Option<String>> {
         Ok(self.detector.unseen(open(self.id, model)?, ctx))
+    }
+    fn at(&self, effort: Effort) -> AtEffort {
+        self.detector.at(effort)
     }
     fn save_state(&self, state: &Sealed) -> Result<Vec<u8>> {
         save(self.id, open::<D::State>(self.id, state)?)

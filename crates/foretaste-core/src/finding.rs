@@ -19,6 +19,8 @@ pub enum Kind {
     Availability,
     /// Labels, errors or copies concentrated in one source, annotator or time window.
     SourceSkew,
+    /// Something differs from data that the user vouches for.
+    Drift,
     /// Characters that people do not see or take for others, invisible markup, strings longer than any honest one.
     HiddenContent,
     /// Labels that the rest of the data contradict.
@@ -46,12 +48,13 @@ pub struct Taxonomy {
 
 impl Kind {
     /// Every kind, the gravest first.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Backdoor,
         Kind::LabelPoisoning,
         Kind::CleanLabel,
         Kind::Availability,
         Kind::SourceSkew,
+        Kind::Drift,
         Kind::HiddenContent,
         Kind::LabelError,
         Kind::ConflictingDuplicate,
@@ -69,6 +72,7 @@ impl Kind {
             Kind::CleanLabel => "clean-label",
             Kind::Availability => "availability",
             Kind::SourceSkew => "source-skew",
+            Kind::Drift => "drift",
             Kind::HiddenContent => "hidden-content",
             Kind::LabelError => "label-error",
             Kind::ConflictingDuplicate => "conflicting-duplicate",
@@ -103,6 +107,9 @@ impl Kind {
             Kind::SourceSkew => {
                 "One origin differs from the rest beyond chance: a careless, compromised or simply different supplier."
             }
+            Kind::Drift => {
+                "The data differ from those given as trusted: another population, another way of collecting, or samples that somebody put in or relabelled."
+            }
             Kind::HiddenContent => {
                 "Text that a person does not see but a model reads: a hiding place for triggers, or careless copying."
             }
@@ -133,9 +140,11 @@ impl Kind {
             Kind::Availability => ("AML.T0020", "NISTAML.013"),
             Kind::SourceSkew => ("AML.T0010", "NISTAML.013"),
             Kind::HiddenContent => ("AML.T0043.004", "NISTAML.023"),
-            Kind::LabelPoisoning | Kind::LabelError | Kind::ConflictingDuplicate | Kind::NearDuplicate => {
-                ("AML.T0020", "NISTAML.013")
-            }
+            Kind::LabelPoisoning
+            | Kind::Drift
+            | Kind::LabelError
+            | Kind::ConflictingDuplicate
+            | Kind::NearDuplicate => ("AML.T0020", "NISTAML.013"),
             Kind::Outlier | Kind::Shortcut => ("AML.T0059", "NISTAML.013"),
         };
         Taxonomy { atlas: atlas.into(), owasp: "LLM04:2025".into(), nist: nist.into() }
@@ -204,7 +213,7 @@ pub enum Action {
 /// How a finding was decided: the rule and its stated false-alarm level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
-    /// `confirmed` (Benjamini-Hochberg, then tried on a model), `harm` (a model with and without them), `benjamini-hochberg`, `fact`, `uncalibrated`, or the rule that the user asked for.
+    /// `confirmed` (Benjamini-Hochberg, then tried on a model), `harm` (a model with and without them), `benjamini-hochberg`, `bonferroni`, `fact`, `uncalibrated`, or the rule that the user asked for.
     pub rule: String,
     /// False-discovery level that the rule keeps, where it has one.
     pub fdr: Option<f64>,

@@ -1,7 +1,7 @@
 //! Classes that fall into a large and a small cluster.
 
 use crate::gather::{Flat, OfVectors, of_vectors};
-use foretaste_core::{Ctx, Role, Suspicion};
+use foretaste_core::{Ctx, Role, Suspicion, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::linalg::principal_components;
 use foretaste_num::two_means::two_means;
@@ -60,6 +60,13 @@ const LEAST: usize = 20;
 impl OfVectors for ActivationClustering {
     const ID: &'static str = "activation-clustering";
     const NEEDS: &'static [Role] = &[Role::Label, Role::Embedding];
+
+    fn at(&self, effort: Effort) -> AtEffort {
+        match effort {
+            Effort::Quick | Effort::Normal => AtEffort::Same,
+            Effort::Deep => AtEffort::With(&[("starts", 50)]),
+        }
+    }
 
     fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let classes = ctx.profile().classes.len();

@@ -2,7 +2,7 @@
 
 use crate::gather::add_run;
 use crate::planted::{Planted, by_content};
-use foretaste_core::{Batch, Ctx, MISSING};
+use foretaste_core::{AtEffort, Batch, Ctx, Effort, MISSING};
 use foretaste_num::pictures::Pictures;
 use foretaste_num::rng::mix;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,10 @@ pub trait OfPictures {
     fn unseen(&self, _planted: &Planted, _ctx: &Ctx) -> Option<String> {
         None
     }
+    /// As in `Detect`.
+    fn at(&self, _effort: Effort) -> AtEffort {
+        AtEffort::Same
+    }
 }
 
 /// Makes an [`OfPictures`] a detector.
@@ -99,6 +103,9 @@ macro_rules! of_pictures {
             fn needs(&self) -> ::foretaste_core::Needs {
                 use ::foretaste_core::{Growth, Needs, Role};
                 Needs::all(&[Role::Label, Role::Image]).growing(Growth::Data)
+            }
+            fn at(&self, effort: ::foretaste_core::Effort) -> ::foretaste_core::AtEffort {
+                $crate::gallery::OfPictures::at(self, effort)
             }
             fn start(&self) -> Self::State {
                 Self::State::default()

@@ -1,6 +1,6 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
-use foretaste_core::{Batch, Ctx, Error, MISSING, Matrix, Result, Role, Suspicion};
+use foretaste_core::{AtEffort, Batch, Ctx, Effort, Error, MISSING, Matrix, Result, Role, Suspicion};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,10 @@ pub trait OfVectors {
     const NEEDS: &'static [Role];
     /// Judges all rows.
     fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion;
+    /// As in `Detect`.
+    fn at(&self, _effort: Effort) -> AtEffort {
+        AtEffort::Same
+    }
 }
 
 /// Makes an [`OfVectors`] a detector.
@@ -119,6 +123,9 @@ macro_rules! of_vectors {
             fn needs(&self) -> ::foretaste_core::Needs {
                 let roles = <Self as $crate::gather::OfVectors>::NEEDS;
                 ::foretaste_core::Needs::all(roles).growing(::foretaste_core::Growth::Data)
+            }
+            fn at(&self, effort: ::foretaste_core::Effort) -> ::foretaste_core::AtEffort {
+                $crate::gather::OfVectors::at(self, effort)
             }
             fn start(&self) -> Self::State {
                 Self::State::default()

@@ -31,6 +31,22 @@ foretaste_core::catalogue! {
 
 #[cfg(test)]
 mod tests {
+    use foretaste_core::{AtEffort, Effort};
+
+    #[test]
+    fn parameters_of_an_effort_exist_and_are_within_their_bounds() {
+        for entry in super::ENTRIES {
+            let usual = entry.detector(&Default::default()).unwrap();
+            assert_eq!(usual.at(Effort::Normal), AtEffort::Same, "{}", entry.id);
+            for effort in Effort::ALL {
+                if let AtEffort::With(more) = usual.at(effort) {
+                    let params = more.iter().map(|(n, v)| ((*n).to_owned(), (*v).into())).collect();
+                    entry.detector(&params).unwrap();
+                }
+            }
+        }
+    }
+
     #[test]
     fn ids_are_unique_and_found() {
         let mut ids: Vec<&str> = super::ENTRIES.iter().map(|e| e.id).collect();

@@ -2,7 +2,7 @@
 
 use crate::gallery::{Hung, OfPictures, of_pictures};
 use crate::planted::{self, Believed, PLAIN, Planted, Planting};
-use foretaste_core::{Ctx, Kind, Lead, Trigger};
+use foretaste_core::{Ctx, Kind, Lead, Trigger, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::patterns::{Pattern, PatternOptions, patterns};
 use foretaste_num::pictures::Pictures;
@@ -62,6 +62,14 @@ impl Default for PatternAssociation {
 }
 
 impl OfPictures for PatternAssociation {
+    fn at(&self, effort: Effort) -> AtEffort {
+        match effort {
+            Effort::Quick => AtEffort::LeftOut,
+            Effort::Normal => AtEffort::Same,
+            Effort::Deep => AtEffort::With(&[("directions", 64)]),
+        }
+    }
+
     fn judge(&self, hung: &Hung, ctx: &Ctx) -> Planted {
         let options = PatternOptions {
             least_rows: self.least_rows,

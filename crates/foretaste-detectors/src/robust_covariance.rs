@@ -1,7 +1,7 @@
 //! Samples that stand out of their class after whitening with a robust covariance.
 
 use crate::gather::{Flat, OfVectors, of_vectors};
-use foretaste_core::{Ctx, Role, Suspicion};
+use foretaste_core::{Ctx, Role, Suspicion, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::robust::{QueOptions, que};
 
@@ -61,6 +61,13 @@ const LEAST: usize = 20;
 impl OfVectors for RobustCovariance {
     const ID: &'static str = "robust-covariance";
     const NEEDS: &'static [Role] = &[Role::Label, Role::Embedding];
+
+    fn at(&self, effort: Effort) -> AtEffort {
+        match effort {
+            Effort::Quick => AtEffort::LeftOut,
+            Effort::Normal | Effort::Deep => AtEffort::Same,
+        }
+    }
 
     fn judge(&self, flat: &Flat, ctx: &Ctx) -> Suspicion {
         let classes = ctx.profile().classes.len();

@@ -2,7 +2,7 @@
 
 use crate::gather::{Gathered, PerRow, row_at};
 use crate::planted::{PLAIN, Planted, by_content};
-use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion};
+use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 
@@ -75,6 +75,14 @@ impl Detect for TrimmedLoss {
 
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label, Role::Embedding]).growing(Growth::Data)
+    }
+
+    fn at(&self, effort: Effort) -> AtEffort {
+        match effort {
+            Effort::Quick => AtEffort::LeftOut,
+            Effort::Normal => AtEffort::Same,
+            Effort::Deep => AtEffort::With(&[("rows", 100_000)]),
+        }
     }
 
     fn start(&self) -> Gathered {

@@ -2,9 +2,7 @@
 
 use crate::columns::{Coded, Columns};
 use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
-use foretaste_core::{
-    Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger,
-};
+use foretaste_core::{Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::rules::{Rule, RuleOptions, Rules, rules};
 use foretaste_num::softmax::FoldOptions;
@@ -76,6 +74,14 @@ impl Detect for ValueAssociation {
 
     fn needs(&self) -> Needs {
         Needs::all(&[Role::Label, Role::Feature]).growing(Growth::Data)
+    }
+
+    fn at(&self, effort: Effort) -> AtEffort {
+        match effort {
+            // every pair of columns is counted
+            Effort::Quick => AtEffort::LeftOutBeyond { columns: 20 },
+            Effort::Normal | Effort::Deep => AtEffort::Same,
+        }
     }
 
     fn start(&self) -> Columns {

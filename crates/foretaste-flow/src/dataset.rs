@@ -151,6 +151,22 @@ impl Dataset {
         Ok(())
     }
 
+    /// Gives these columns these roles and ignores all others: the data are to be read as another data set is.
+    ///
+    /// # Errors
+    /// If the label column cannot be one.
+    pub fn take_roles(&mut self, roles: &[(String, Role)]) -> Result<()> {
+        let of = |name: &str| roles.iter().find(|(n, _)| n == name).map(|(_, r)| *r);
+        for (a, field) in self.assigned.iter_mut().zip(self.schema.fields()) {
+            let role = of(field.name()).unwrap_or(Role::Ignored);
+            *a = Assigned { role, reason: "as in the data that are compared".into() };
+        }
+        self.roles = self.assigned.iter().map(|a| a.role).collect();
+        self.codes.clear();
+        (self.classes, self.class_counts) = (vec![], vec![]);
+        self.name_classes()
+    }
+
     /// Takes a column out of what models read.
     pub fn leave_out(&mut self, column: usize, reason: &str) {
         if let Some(a) = self.assigned.get_mut(column) {

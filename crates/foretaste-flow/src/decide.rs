@@ -2,12 +2,14 @@
 
 mod availability;
 mod coordinated;
+mod drift;
 mod labels;
 mod leads;
 mod moved;
 mod planted;
 mod strays;
 
+pub use drift::summary as drift_summary;
 pub use leads::passing;
 
 use crate::columns::{count, thousands};
@@ -31,6 +33,8 @@ pub struct Facts<'a> {
     pub source: Option<(String, Vec<Option<String>>)>,
     /// False-discovery level.
     pub fdr: f64,
+    /// What differs from trusted data, if there are some.
+    pub drift: Option<crate::trusted::Drift>,
 }
 
 /// A finding and the places worth looking at, for the examples.
@@ -56,6 +60,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     claims.extend(labels);
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
+    claims.extend(facts.drift.iter().flat_map(|d| drift::decide(d, facts)));
     claims.sort_by(|a, b| {
         let key = |c: &Claim| {
             (

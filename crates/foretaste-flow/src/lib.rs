@@ -19,6 +19,7 @@ pub mod score;
 pub mod simulate;
 pub mod trace;
 pub mod trial;
+pub mod trusted;
 mod views;
 
 pub use dataset::Dataset;

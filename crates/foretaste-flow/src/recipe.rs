@@ -1,8 +1,8 @@
 //! What to run, as text: the same for the command line, `foretaste.toml` and a program.
 
 use crate::error::{Error, Result};
-use foretaste_core::Role;
 use foretaste_core::catalogue::Json;
+use foretaste_core::{Effort, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct Recipe {
     /// Files, folders, patterns; `-` is standard input.
     pub inputs: Vec<String>,
+    /// Files of the same kind that the user vouches for: what differs from them is told.
+    pub trusted: Vec<String>,
     /// Format id, if it is not to be recognised.
     pub format: Option<String>,
     /// Delimiter of CSV files: one character, or `\t` or `tab`.
@@ -27,6 +29,8 @@ pub struct Recipe {
     pub skip: Vec<String>,
     /// Parameters of detectors: `[set.knn-label] k = 20`.
     pub set: BTreeMap<String, serde_json::Map<String, Json>>,
+    /// How much time the scan may take: `quick`, `normal` or `deep`.
+    pub effort: Effort,
     /// False-discovery level of all decisions.
     pub fdr: f64,
     /// Seed of all randomness.
@@ -43,6 +47,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             inputs: vec![],
+            trusted: vec![],
             format: None,
             delimiter: None,
             header: None,
@@ -50,16 +55,30 @@ impl Default for Recipe {
             only: vec![],
             skip: vec![],
             set: BTreeMap::new(),
+            effort: Effort::default(),
             fdr: 0.05,
             seed: 0,
             folds: 5,
             memory: 0,
-            neighbour_rows: 300_000,
+            neighbour_rows: NEIGHBOUR_ROWS,
         }
     }
 }
 
+/// Most rows for an exact search of neighbours, unless said otherwise.
+const NEIGHBOUR_ROWS: u64 = 300_000;
+
 impl Recipe {
+    /// Most rows for an exact search of neighbours at the effort asked for. A number that the user gave stays.
+    #[must_use]
+    pub fn neighbour_limit(&self) -> u64 {
+        match self.effort {
+            Effort::Quick if self.neighbour_rows == NEIGHBOUR_ROWS => 30_000,
+            Effort::Deep if self.neighbour_rows == NEIGHBOUR_ROWS => 1_000_000,
+            _ => self.neighbour_rows,
+        }
+    }
+
     /// Reads a recipe from TOML.
     ///
     /// # Errors
@@ -95,6 +114,7 @@ impl Recipe {
                 "5 is the default",
             ));
         }
+        crate::trusted::check(&self.inputs, &self.trusted)?;
         self.delimiter.as_deref().map(delimiter).transpose()?;
         Ok(())
     }
@@ -131,6 +151,18 @@ mod tests {
             *b";\t\t\t"
         );
         assert!(delimiter("").is_err() && delimiter("ab").is_err() && delimiter("\u{e9}").is_err());
+    }
+
+    #[test]
+    fn an_effort_moves_the_limit_of_neighbours_and_a_number_given_stays() {
+        let limit =
+            |effort, rows| Recipe { effort, neighbour_rows: rows, ..Recipe::default() }.neighbour_limit();
+        let usual = Recipe::default().neighbour_rows;
+        assert!(limit(Effort::Quick, usual) < usual && limit(Effort::Deep, usual) > usual);
+        assert_eq!(
+            (limit(Effort::Normal, usual), limit(Effort::Quick, 77), limit(Effort::Deep, 77)),
+            (usual, 77, 77)
+        );
     }
 
     #[test]

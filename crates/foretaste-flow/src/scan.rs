@@ -3,16 +3,18 @@
 use crate::columns::{count, thousands};
 use crate::confirm::confirm;
 use crate::dataset::Dataset;
-use crate::decide::{Claim, Facts, decide, source_values};
+use crate::decide::{Claim, Facts, decide, drift_summary, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
 use crate::error::Result;
 use crate::recipe::{Recipe, delimiter};
-use crate::{examples, ids, leaks, memory, views};
+use crate::{examples, ids, leaks, memory, trusted, views};
 use foretaste_core::{
-    ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Evidence, Histogram,
-    InputFile, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow, SkippedInput, SurrogateRun,
+    AtEffort, ClassCount, ColumnInfo, Confusion, Coverage, Ctx, DetectorRun, DetectorStatus, Effort, Entry,
+    Evidence, Histogram, InputFile, Kind, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow,
+    SkippedInput, SurrogateRun,
 };
 use foretaste_formats::{NoteKind, OpenOptions};
+use foretaste_num::softmax::FoldOptions;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -49,7 +51,7 @@ pub type Progress<'a> = &'a (dyn Fn(Phase, u64) + Sync);
 /// report instead.
 pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     recipe.check()?;
-    choose(recipe)?;
+    choose(recipe, 0)?;
     let options = open_options(recipe)?;
     progress(Phase::Reading, 0);
     let cache = budget(recipe) / 4;
@@ -68,7 +70,7 @@ fn budget(recipe: &Recipe) -> u64 {
 /// # Errors
 /// As for [`scan`].
 pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
-    let chosen = choose(recipe)?;
+    let chosen = choose(recipe, dataset.positions(|r| r == Role::Feature).len())?;
     let budget = budget(recipe);
     let leaks = leaks::find(dataset)?;
     let mut notes = leaks::set_aside(dataset, &leaks);
@@ -87,7 +89,7 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         probs: asks(Role::Prob) || asks(Role::Source),
         folds: recipe.folds,
         memory: budget,
-        neighbour_rows: recipe.neighbour_rows,
+        neighbour_rows: recipe.neighbour_limit(),
     };
     let surrogate = views::attach(dataset, &labels, wanted, &ctx, &mut notes)?;
     progress(Phase::Detecting, 0);
@@ -95,23 +97,29 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         run(dataset, &chosen, Limits { memory: budget }, &ctx, &|n| progress(Phase::Detecting, n))?;
     progress(Phase::Confirming, 0);
     confirm(dataset, &mut evidence, &labels, recipe.fdr, &ctx)?;
+    let drift = if recipe.trusted.is_empty() { None } else { Some(drift(dataset, recipe, &mut notes)?) };
     progress(Phase::Deciding, 0);
     let ids = ids::sample_ids(dataset)?;
     notes.extend(repeated_ids(dataset, &ids));
-    let facts =
-        Facts { dataset, labels: &labels, ids: &ids, source: source_values(dataset)?, fdr: recipe.fdr };
+    let source = source_values(dataset)?;
+    let facts = Facts { dataset, labels: &labels, ids: &ids, source, fdr: recipe.fdr, drift };
     let mut claims = decide(&evidence, &facts);
+    let summary = facts.drift.as_ref().map(|drift| {
+        let found = claims.iter().filter(|c| c.finding.kind == Kind::Drift).count();
+        drift_summary(drift, found, recipe.fdr)
+    });
     examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
-    Ok(assemble(
-        recipe,
-        dataset,
-        &labels,
-        ids,
-        claims,
-        &evidence,
-        Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes },
-    ))
+    let told = Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes };
+    let mut scanned = assemble(recipe, dataset, &labels, ids, claims, &evidence, told);
+    scanned.report.notes.splice(0..0, summary);
+    Ok(scanned)
+}
+
+/// Compares with the trusted files of the recipe.
+fn drift(dataset: &mut Dataset, recipe: &Recipe, notes: &mut Vec<String>) -> Result<trusted::Drift> {
+    let folds = FoldOptions { folds: recipe.folds as usize, seed: recipe.seed, ..FoldOptions::default() };
+    trusted::compare(dataset, &recipe.trusted, &open_options(recipe)?, budget(recipe) / 4, &folds, notes)
 }
 
 fn open_options(recipe: &Recipe) -> Result<OpenOptions> {
@@ -123,8 +131,8 @@ fn open_options(recipe: &Recipe) -> Result<OpenOptions> {
     })
 }
 
-/// The detectors that a recipe asks for, in catalogue order.
-fn choose(recipe: &Recipe) -> Result<Vec<Chosen>> {
+/// The detectors that a recipe asks for on data of so many feature columns, in catalogue order.
+fn choose(recipe: &Recipe, columns: usize) -> Result<Vec<Chosen>> {
     for id in recipe.only.iter().chain(&recipe.skip).chain(recipe.set.keys()) {
         foretaste_detectors::entry(id)?;
     }
@@ -132,11 +140,35 @@ fn choose(recipe: &Recipe) -> Result<Vec<Chosen>> {
     for entry in foretaste_detectors::ENTRIES {
         let asked = recipe.only.is_empty() || recipe.only.iter().any(|o| o == entry.id);
         if asked && !recipe.skip.iter().any(|s| s == entry.id) {
-            let params = recipe.set.get(entry.id).cloned().unwrap_or_default();
-            out.push(Chosen { entry, detector: entry.detector(&params)?, params });
+            out.extend(at_effort(recipe, entry, columns)?);
         }
     }
     Ok(out)
+}
+
+/// A detector with the parameters of the effort and, before these, the user's; none if the effort leaves it out. Who is asked for by
+/// name runs.
+fn at_effort(recipe: &Recipe, entry: &'static Entry, columns: usize) -> Result<Option<Chosen>> {
+    let mut params = recipe.set.get(entry.id).cloned().unwrap_or_default();
+    let named = recipe.only.iter().any(|o| o == entry.id);
+    match entry.detector(&params)?.at(recipe.effort) {
+        AtEffort::LeftOut if !named => return Ok(None),
+        AtEffort::LeftOutBeyond { columns: most } if !named && columns > most => return Ok(None),
+        AtEffort::LeftOut | AtEffort::LeftOutBeyond { .. } | AtEffort::Same => {}
+        AtEffort::With(more) => {
+            let given = |name: &str| params.keys().any(|k| k.replace('-', "_") == name);
+            let more: Vec<_> = more.iter().filter(|(name, _)| !given(name)).collect();
+            params.extend(more.into_iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
+        }
+    }
+    Ok(Some(Chosen { entry, detector: entry.detector(&params)?, params }))
+}
+
+/// True if the effort leaves out a detector that would run otherwise.
+fn left_out(recipe: &Recipe, entry: &Entry, chosen: &[Chosen]) -> bool {
+    recipe.only.is_empty()
+        && !recipe.skip.iter().any(|s| s == entry.id)
+        && !chosen.iter().any(|c| c.entry.id == entry.id)
 }
 
 fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {
@@ -171,7 +203,8 @@ fn assemble(
 ) -> Scanned {
     let flagged = Flagged::new(&claims, dataset.rows as usize);
     let coverage = coverage(dataset, evidence, &mut told.notes);
-    let detectors = detector_runs(evidence, &told, &flagged);
+    let detectors = detector_runs(recipe, evidence, &told, &flagged);
+    told.notes.splice(0..0, effort_note(recipe, dataset.rows, &detectors));
     let samples = samples(dataset, labels, ids, evidence, &flagged);
     let report = Report {
         schema: REPORT_SCHEMA.into(),
@@ -285,7 +318,12 @@ fn folder_bytes(path: &Path) -> u64 {
         .sum()
 }
 
-fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec<DetectorRun> {
+fn detector_runs(
+    recipe: &Recipe,
+    evidence: &Evidence,
+    told: &Told<'_>,
+    flagged: &Flagged,
+) -> Vec<DetectorRun> {
     let one = |entry: &foretaste_core::Entry| {
         let mut run = DetectorRun {
             id: entry.id.into(),
@@ -304,6 +342,10 @@ fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec
                 Outcome::Failed(why) => (DetectorStatus::Failed, why.clone()),
             };
         }
+        if left_out(recipe, entry, told.chosen) {
+            run.detail = format!("left out at --effort {}", recipe.effort);
+            run.unseen = Some(format!("anything that it finds: left out at --effort {}", recipe.effort));
+        }
         if let Some(s) = evidence.scored.iter().find(|s| s.detector == entry.id) {
             run.calibrated = s.suspicion.p_value.is_some();
             run.unseen.clone_from(&s.unseen);
@@ -313,6 +355,21 @@ fn detector_runs(evidence: &Evidence, told: &Told<'_>, flagged: &Flagged) -> Vec
         run
     };
     foretaste_detectors::ENTRIES.iter().map(|e| one(e)).collect()
+}
+
+/// What a quick scan did not look for.
+fn effort_note(recipe: &Recipe, rows: u64, detectors: &[DetectorRun]) -> Option<String> {
+    let out: Vec<&str> =
+        detectors.iter().filter(|d| d.detail.starts_with("left out")).map(|d| d.id.as_str()).collect();
+    let limit = recipe.neighbour_limit();
+    let near = if rows > limit && rows <= recipe.neighbour_rows {
+        format!("no neighbours were looked for among more than {} rows; ", thousands(limit))
+    } else {
+        String::new()
+    };
+    (recipe.effort == Effort::Quick && !out.is_empty()).then(|| {
+        format!("a quick scan: {} left out; {near}--effort normal looks at all of it", out.join(", "))
+    })
 }
 
 /// A paragraph without its line ends.
@@ -399,6 +456,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     let mut out: Vec<String> = ["foretaste", "scan"].map(str::to_owned).to_vec();
     out.extend(recipe.inputs.iter().cloned());
     let mut flag = |name: &str, value: String| out.extend([format!("--{name}"), value]);
+    for path in &recipe.trusted {
+        flag("trusted", path.clone());
+    }
     for (i, a) in dataset.assigned.iter().enumerate() {
         let name = dataset.schema.field(i).name();
         let told = recipe.roles.contains_key(name);
@@ -437,6 +497,9 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
                 format!("{id}.{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             );
         }
+    }
+    if recipe.effort != base.effort {
+        flag("effort", recipe.effort.to_string());
     }
     flag("fdr", recipe.fdr.to_string());
     flag("seed", recipe.seed.to_string());

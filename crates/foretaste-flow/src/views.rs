@@ -1,7 +1,7 @@
 //! Vectors and class probabilities for the rows: the user's own if the data have them, else made here.
 
-mod join;
-mod read;
+pub(crate) mod join;
+pub(crate) mod read;
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;

@@ -37,3 +37,4 @@ pub mod stats;
 pub mod surprise;
 pub mod trimmed;
 pub mod two_means;
+pub mod two_sample;

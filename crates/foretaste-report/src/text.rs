@@ -446,7 +446,10 @@ impl Screen<'_> {
 
     /// What would have been too small to be told from chance.
     fn not_seen(&mut self) {
-        let told: Vec<(&str, &str)> = words::detectors(self.report, DetectorStatus::Ran)
+        let told: Vec<(&str, &str)> = self
+            .report
+            .detectors
+            .iter()
             .filter_map(|d| Some((d.id.as_str(), d.unseen.as_deref()?)))
             .collect();
         if told.is_empty() || self.detail.skipped == 0 {

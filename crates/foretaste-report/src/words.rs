@@ -235,6 +235,7 @@ pub fn decision(d: &Decision) -> String {
         "harm" => "McNemar's test of a model with and without them".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
+        "bonferroni" => "tests corrected for their number".to_owned(),
         "uncalibrated" => "uncalibrated: the score only orders".to_owned(),
         other => visible(other),
     };

@@ -20,6 +20,10 @@ pub struct Args {
     #[arg(required_unless_present = "config")]
     inputs: Vec<String>,
 
+    /// Compare with these data of the same kind that you vouch for, and tell what differs (may be repeated). They are not
+    /// scanned, and are read with the same options.
+    #[arg(long, value_name = "FILE")]
+    trusted: Vec<String>,
     /// Write report.html, report.json, report.sarif, report.md and samples.parquet into this folder.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -53,6 +57,9 @@ pub struct Args {
     /// Set a parameter: DETECTOR.NAME=VALUE (may be repeated).
     #[arg(long, value_name = "D.NAME=VALUE", help_heading = "Deciding")]
     set: Vec<String>,
+    /// How much time the scan may take: quick (leaves out what costs most), normal, or deep (higher limits, more tries).
+    #[arg(long, value_name = "EFFORT", help_heading = "Deciding")]
+    effort: Option<String>,
     /// Folds of the surrogate model.
     #[arg(long, value_name = "N", help_heading = "Deciding")]
     folds: Option<u32>,
@@ -258,6 +265,9 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.inputs.clone_from(&args.inputs);
     }
     // a flag goes before the recipe's file
+    if !args.trusted.is_empty() {
+        recipe.trusted.clone_from(&args.trusted);
+    }
     args.columns.put(&mut recipe.roles)?;
     let keep = |given: &Option<String>, field: &mut Option<String>| {
         if given.is_some() {
@@ -270,6 +280,9 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
         recipe.header = Some(false);
     }
     recipe.fdr = args.fdr.unwrap_or(recipe.fdr);
+    if let Some(word) = &args.effort {
+        recipe.effort = word.parse()?;
+    }
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.folds = args.folds.unwrap_or(recipe.folds);
     recipe.memory = args.memory.unwrap_or(recipe.memory);

@@ -12,6 +12,8 @@ mod clean;
 mod common;
 #[path = "cli/coverage.rs"]
 mod coverage;
+#[path = "cli/effort.rs"]
+mod effort;
 #[path = "cli/finds.rs"]
 mod finds;
 #[path = "cli/inputs.rs"]
@@ -24,3 +26,5 @@ mod rehearse;
 mod reports;
 #[path = "cli/trace.rs"]
 mod trace;
+#[path = "cli/trusted.rs"]
+mod trusted;

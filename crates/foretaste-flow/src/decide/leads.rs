@@ -142,6 +142,7 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
             | Kind::Backdoor
             | Kind::Shortcut
             | Kind::CleanLabel
+            | Kind::Drift
             | Kind::Availability,
             _,
         ) => (Severity::Low, Action::Review),
@@ -226,6 +227,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
         | Kind::Backdoor
         | Kind::Shortcut
         | Kind::CleanLabel
+        | Kind::Drift
         | Kind::Availability => {
             f.title = leads.first().map_or(String::new(), |l| l.subject.clone());
             f.advice = "Look at them.".into();

@@ -161,6 +161,29 @@ pub fn columns(dataset: &Dataset) -> Result<Vec<Column>> {
     Ok(builders.into_iter().map(Builder::finish).collect())
 }
 
+/// Feature columns of these names over several data sets, one after the other, with the names of their levels. A column that
+/// holds numbers in one and strings in another is left out.
+pub fn columns_of(datasets: &[&Dataset], names: &[String]) -> Result<Vec<(Column, Vec<String>)>> {
+    let mut builders: Vec<Builder> = names.iter().map(|n| Builder::new(n)).collect();
+    for dataset in datasets {
+        for batch in dataset.batches()? {
+            let batch = batch?;
+            builders.par_iter_mut().for_each(|b| {
+                if let Some(column) = batch.records.column_by_name(&b.name) {
+                    b.fold(column);
+                }
+            });
+        }
+    }
+    let whole = |b: &Builder| !b.is_text || b.numbers.is_empty();
+    Ok(builders
+        .into_iter()
+        .filter(whole)
+        .map(|b| (b.level_names(), b.finish()))
+        .map(|(l, c)| (c, l))
+        .collect())
+}
+
 struct Builder {
     name: String,
     numbers: Vec<f64>,
@@ -196,6 +219,12 @@ impl Builder {
                 }
             }
         }
+    }
+
+    fn level_names(&self) -> Vec<String> {
+        let mut out = vec![String::new(); self.levels.len()];
+        self.levels.iter().for_each(|(name, code)| out[*code as usize].clone_from(name));
+        out
     }
 
     fn finish(self) -> Column {

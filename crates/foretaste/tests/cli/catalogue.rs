@@ -32,6 +32,7 @@ fn lists_hold_what_the_readme_names() {
         "label-poisoning",
         "label-error",
         "source-skew",
+        "drift",
         "hidden-content",
         "conflicting-duplicate",
         "near-duplicate",
