@@ -199,7 +199,7 @@ impl Embedder {
                 hint: "try it on a few pictures in the program that wrote it".into(),
             });
         }
-        self.check(&out)?;
+        self.check(pictures, &out)?;
         Ok(out)
     }
 
@@ -224,7 +224,7 @@ impl Embedder {
         Ok(output.data)
     }
 
-    fn check(&self, out: &[f32]) -> Result<()> {
+    fn check(&self, pictures: &[Pixels<'_>], out: &[f32]) -> Result<()> {
         let wrong = |problem: &str| {
             Err(Error {
                 path: self.path.clone(),
@@ -237,7 +237,8 @@ impl Embedder {
             return wrong("no number that it gave is finite");
         }
         let first = rows.next().unwrap_or_default();
-        if rows.len() > 1 && rows.all(|r| r == first) {
+        let differ = pictures.windows(2).any(|two| two[0].bytes != two[1].bytes);
+        if rows.len() > 1 && differ && rows.all(|r| r == first) {
             return wrong("it gave the same vector for every picture");
         }
         Ok(())
@@ -319,6 +320,10 @@ impl Asked {
         };
         let scale = match &options.scale {
             Some(text) => match Scale::parse(text) {
+                Some(scale) if input.kind == "u8" && scale.word() != "raw" => {
+                    let what = format!("its input `{}` is bytes: they are not scaled", input.name);
+                    return Err((what, "leave --embed-scale out".into()));
+                }
                 Some(scale) => (scale, String::new()),
                 None => return Err((format!("`{text}` is no scaling"), HOW.into())),
             },

@@ -70,6 +70,8 @@ pub fn attach(
         notes.push(what);
     }
     if !options.vectors && !train {
+        let unused = options.own.map(|o| format!("{} were not made: no detector asks for them", o.title()));
+        notes.extend(unused);
         return Ok(None);
     }
     let view = match View::make(dataset, options, ctx, notes)? {

@@ -136,6 +136,8 @@ fn what_cannot_be_used_says_why() {
     refused(Small { kind: 10, ..small() }, &none, "is f16[N,3,8,8]: only f32 and u8");
     refused(Small { shape: &[None, Some(20)], ..small() }, &none, "rows of numbers, not pictures");
     refused(small(), &Options { scale: Some("bright".into()), ..none.clone() }, "`bright` is no scaling");
+    let bytes = Options { scale: Some("unit".into()), ..none.clone() };
+    refused(Small { kind: 2, ..small() }, &bytes, "`picture` is bytes: they are not scaled");
     refused(small(), &Options { size: Some(9), ..none.clone() }, "`--embed-size 9` does not fit");
     refused(small(), &Options { output: Some("pooled".into()), ..none.clone() }, "no value `pooled`");
     refused(Small { channels: 1, ..small() }, &none, "cannot be run: no such shape: [8, 3, 8, 8]");
@@ -147,8 +149,10 @@ fn what_cannot_be_used_says_why() {
 #[test]
 fn equal_vectors_and_a_failing_model_are_errors() {
     let embedder = made(plain(Small::default()), &Options::default()).unwrap();
-    let black = vec![0; 192];
-    let twice = [pixels(&black, 8, 3); 3];
+    let black = vec![0; 243];
+    // different pictures that look the same, and the same picture
+    let twice = [pixels(&black[..192], 8, 3), pixels(&black, 9, 3), pixels(&black[..192], 8, 3)];
+    assert!(embedder.embed(&[twice[0]; 4], 2, &|_| ()).is_ok());
     let told = embedder.embed(&twice, 2, &|_| ()).unwrap_err();
     assert!(told.problem.contains("same vector for every picture") && told.hint.contains("--embed-scale"));
     assert_eq!(embedder.embed(&[], 2, &|_| ()).unwrap(), []);
