@@ -8,6 +8,7 @@ mod rten_engine;
 use std::path::Path;
 
 /// Numbers of a batch of pictures.
+#[cfg_attr(not(any(feature = "onnx", test)), expect(dead_code, reason = "only a runtime reads them"))]
 pub(crate) enum Numbers {
     /// Scaled numbers.
     Floats(Vec<f32>),

@@ -89,7 +89,10 @@ impl Scale {
         if let Some((word, first)) = own(facts, &input.name) {
             return (of(word), format!("the model's first operations ({first}) scale the rest of the way"));
         }
-        (of("imagenet"), "a guess: nothing in the file says it".into())
+        (
+            of("imagenet"),
+            "a guess, nothing in the file says it, and vectors of a wrong scaling are poor".into(),
+        )
     }
 }
 
