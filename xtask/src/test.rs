@@ -7,8 +7,14 @@ use std::time::Instant;
 type Part = (&'static str, fn() -> Result<()>);
 
 /// The parts, in order: what fails fast comes first, the runner's summary comes last.
-const PARTS: &[Part] =
-    &[("fmt", fmt), ("tidy", tidy_part), ("clippy", clippy), ("doc", doc_tests), ("unit", unit_tests)];
+const PARTS: &[Part] = &[
+    ("fmt", fmt),
+    ("tidy", tidy_part),
+    ("clippy", clippy),
+    ("doc", doc_tests),
+    ("onnx", onnx_tests),
+    ("unit", unit_tests),
+];
 
 const QUICK: &[&str] = &["fmt", "tidy", "unit"];
 
@@ -54,6 +60,13 @@ fn clippy() -> Result<()> {
 
 fn doc_tests() -> Result<()> {
     shell::run(with_data(shell::cargo().args(["test", "--workspace", "--doc"])))
+}
+
+/// The one optional feature that builds in little time: a runtime of models, tested in its own crate alone.
+fn onnx_tests() -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--package", "foretaste-embed", "--features", "onnx"]);
+    shell::run(with_data(&mut cargo))
 }
 
 fn unit_tests() -> Result<()> {

@@ -41,6 +41,14 @@ pub struct Recipe {
     pub memory: u64,
     /// Most rows for an exact search of neighbours.
     pub neighbour_rows: u64,
+    /// ONNX model that makes vectors of pictures; without it they are gradient histograms.
+    pub embed: Option<String>,
+    /// How that model wants colours: a name, `mean,deviation`, or three of each; inferred if left out.
+    pub embed_scale: Option<String>,
+    /// Side of the pictures that it gets, if it takes any size.
+    pub embed_size: Option<u32>,
+    /// Name of the value to take from it, if not its output.
+    pub embed_output: Option<String>,
 }
 
 impl Default for Recipe {
@@ -61,6 +69,10 @@ impl Default for Recipe {
             folds: 5,
             memory: 0,
             neighbour_rows: NEIGHBOUR_ROWS,
+            embed: None,
+            embed_scale: None,
+            embed_size: None,
+            embed_output: None,
         }
     }
 }

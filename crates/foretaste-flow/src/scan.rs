@@ -5,7 +5,7 @@ use crate::confirm::confirm;
 use crate::dataset::Dataset;
 use crate::decide::{Claim, Facts, decide, drift_summary, source_values};
 use crate::drive::{Chosen, Limits, Outcome, run};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::recipe::{Recipe, delimiter};
 use crate::{examples, ids, leaks, memory, trusted, views};
 use foretaste_core::{
@@ -13,6 +13,7 @@ use foretaste_core::{
     Evidence, Histogram, InputFile, Kind, MISSING, REPORT_SCHEMA, Report, Role, Run, SampleId, SampleRow,
     SkippedInput, SurrogateRun,
 };
+use foretaste_embed::Embedder;
 use foretaste_formats::{NoteKind, OpenOptions};
 use foretaste_num::softmax::FoldOptions;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use std::path::Path;
 pub enum Phase {
     /// Reading files and column statistics.
     Reading,
+    /// Running the user's own model on pictures.
+    Embedding,
     /// Training the surrogate and making vectors.
     Learning,
     /// Running detectors.
@@ -52,12 +55,14 @@ pub type Progress<'a> = &'a (dyn Fn(Phase, u64) + Sync);
 pub fn scan(recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
     recipe.check()?;
     choose(recipe, 0)?;
+    // before the data: a model that cannot be used is no news after an hour of reading
+    let own = views::own::open(recipe)?;
     let options = open_options(recipe)?;
     progress(Phase::Reading, 0);
     let cache = budget(recipe) / 4;
     let mut dataset =
         Dataset::open(&recipe.inputs, &options, &recipe.roles, cache, &|n| progress(Phase::Reading, n))?;
-    scan_dataset(&mut dataset, recipe, progress)
+    scan_with(&mut dataset, recipe, own.as_ref(), progress)
 }
 
 /// Bytes that states and vectors may take.
@@ -70,6 +75,15 @@ fn budget(recipe: &Recipe) -> u64 {
 /// # Errors
 /// As for [`scan`].
 pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'_>) -> Result<Scanned> {
+    scan_with(dataset, recipe, views::own::open(recipe)?.as_ref(), progress)
+}
+
+fn scan_with(
+    dataset: &mut Dataset,
+    recipe: &Recipe,
+    own: Option<&Embedder>,
+    progress: Progress<'_>,
+) -> Result<Scanned> {
     let chosen = choose(recipe, dataset.positions(|r| r == Role::Feature).len())?;
     let budget = budget(recipe);
     let leaks = leaks::find(dataset)?;
@@ -78,6 +92,7 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     let labels = dataset.labels()?;
     notes.extend(dataset.oddities());
     progress(Phase::Learning, 0);
+    let tick = |n| progress(Phase::Embedding, n);
     let asks = |role| {
         chosen.iter().any(|c| {
             let n = c.detector.needs();
@@ -90,7 +105,14 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
         folds: recipe.folds,
         memory: budget,
         neighbour_rows: recipe.neighbour_limit(),
+        own: own.map(|model| views::own::Own { model, tick: &tick }),
     };
+    if own.is_some() && !dataset.has(Role::Image) {
+        return Err(Error::data(
+            "`--embed` names a model for pictures, and no column holds any",
+            "name the column with --image COLUMN, or leave --embed out",
+        ));
+    }
     let surrogate = views::attach(dataset, &labels, wanted, &ctx, &mut notes)?;
     progress(Phase::Detecting, 0);
     let (mut evidence, outcomes) =
@@ -110,7 +132,7 @@ pub fn scan_dataset(dataset: &mut Dataset, recipe: &Recipe, progress: Progress<'
     });
     examples::fill(&mut claims, dataset)?;
     notes.extend(ctx.notes());
-    let told = Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes };
+    let told = Told { chosen: &chosen, outcomes: &outcomes, surrogate, notes, own };
     let mut scanned = assemble(recipe, dataset, &labels, ids, claims, &evidence, told);
     scanned.report.notes.splice(0..0, summary);
     Ok(scanned)
@@ -190,6 +212,7 @@ struct Told<'a> {
     outcomes: &'a [Outcome],
     surrogate: Option<SurrogateRun>,
     notes: Vec<String>,
+    own: Option<&'a Embedder>,
 }
 
 fn assemble(
@@ -210,7 +233,7 @@ fn assemble(
         schema: REPORT_SCHEMA.into(),
         run: Run {
             version: env!("CARGO_PKG_VERSION").into(),
-            command: command(recipe, dataset),
+            command: command(recipe, dataset, told.own),
             seed: recipe.seed,
             fdr: recipe.fdr,
         },
@@ -452,7 +475,7 @@ fn confusion(dataset: &Dataset, labels: &[u32], evidence: &Evidence, flagged: &F
 }
 
 /// The command that repeats the run, inferences spelled out.
-fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
+fn command(recipe: &Recipe, dataset: &Dataset, own: Option<&Embedder>) -> Vec<String> {
     let mut out: Vec<String> = ["foretaste", "scan"].map(str::to_owned).to_vec();
     out.extend(recipe.inputs.iter().cloned());
     let mut flag = |name: &str, value: String| out.extend([format!("--{name}"), value]);
@@ -483,6 +506,10 @@ fn command(recipe: &Recipe, dataset: &Dataset) -> Vec<String> {
     }
     if let Some(d) = &recipe.delimiter {
         flag("delimiter", d.clone());
+    }
+    if let (Some(path), Some(own)) = (&recipe.embed, own) {
+        flag("embed", path.clone());
+        own.settings().iter().for_each(|(name, value)| flag(name, value.clone()));
     }
     for id in &recipe.only {
         flag("only", id.clone());

@@ -155,7 +155,7 @@ pub fn prepare(
         return Ok(());
     }
     let labels = dataset.labels()?;
-    let wanted = views::ViewOptions { vectors, probs, folds: 5, memory, neighbour_rows: 300_000 };
+    let wanted = views::ViewOptions { vectors, probs, folds: 5, memory, neighbour_rows: 300_000, own: None };
     views::attach(dataset, &labels, wanted, ctx, notes)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Vectors and class probabilities for the rows: the user's own if the data have them, else made here.
 
 pub(crate) mod join;
+pub mod own;
 pub(crate) mod read;
 
 use crate::columns::{count, thousands};
@@ -30,8 +31,8 @@ pub fn embedding_vectors(dataset: &Dataset) -> Result<Option<Matrix>> {
 }
 
 /// What may be made, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct ViewOptions {
+#[derive(Clone, Copy)]
+pub struct ViewOptions<'a> {
     /// Some detector reads vectors.
     pub vectors: bool,
     /// Some detector reads probabilities.
@@ -42,6 +43,8 @@ pub struct ViewOptions {
     pub memory: u64,
     /// Most rows for an exact neighbour search.
     pub neighbour_rows: u64,
+    /// The user's own model for pictures.
+    pub own: Option<own::Own<'a>>,
 }
 
 /// Attaches vectors and probabilities to the data set. Returns what the surrogate was, if one was trained, and notes.
@@ -51,7 +54,7 @@ pub struct ViewOptions {
 pub fn attach(
     dataset: &mut Dataset,
     labels: &[u32],
-    options: ViewOptions,
+    options: ViewOptions<'_>,
     ctx: &Ctx,
     notes: &mut Vec<String>,
 ) -> Result<Option<SurrogateRun>> {
@@ -67,6 +70,8 @@ pub fn attach(
         notes.push(what);
     }
     if !options.vectors && !train {
+        let unused = options.own.map(|o| format!("{} were not made: no detector asks for them", o.title()));
+        notes.extend(unused);
         return Ok(None);
     }
     let view = match View::make(dataset, options, ctx, notes)? {
@@ -124,12 +129,13 @@ impl View {
     /// columns together. Says why if there is nothing to read.
     fn make(
         dataset: &mut Dataset,
-        options: ViewOptions,
+        options: ViewOptions<'_>,
         ctx: &Ctx,
         notes: &mut Vec<String>,
     ) -> Result<std::result::Result<Self, String>> {
+        let own = options.own.map(|o| o.title());
         let (mut names, mut features, mut vectors) = (vec![], vec![], None);
-        if dataset.has(Role::Embedding) {
+        if dataset.has(Role::Embedding) && own.is_none() {
             let (data, dim) = read::embeddings(dataset, notes)?;
             features.push(embedding::features(&data, dim));
             vectors = Some(unit(data, dim));
@@ -138,10 +144,22 @@ impl View {
             let (pictures, broken) = read::images(dataset, notes)?;
             dataset.images = Some(hashes(&pictures, &broken));
             dataset.pixels = pixels(&pictures, &broken, options.memory, notes);
-            let made = image::features(&pictures);
-            vectors = Some(dense(&made, ctx));
-            features.push(made);
-            names.push("gradients and colours");
+            if let (Some(model), Some(title)) = (options.own, &own) {
+                // the vectors, what the surrogate makes of them, and copies of unit length
+                let bytes = pictures.len() as u64 * model.model.dim() as u64 * 12;
+                if bytes > options.memory {
+                    return Ok(Err(too_large(bytes, notes)));
+                }
+                let (data, dim) = (model.vectors(&pictures, &broken, notes)?, model.model.dim());
+                features.push(embedding::features(&data, dim));
+                vectors = Some(unit(data, dim));
+                names.push(title);
+            } else {
+                let made = image::features(&pictures);
+                vectors = Some(dense(&made, ctx));
+                features.push(made);
+                names.push("gradients and colours");
+            }
         }
         let mut blocks = vec![];
         let mut near = vec![];
@@ -179,9 +197,7 @@ impl View {
             vectors.filter(|v| v.rows() as u64 == dataset.rows && v.values().iter().any(|x| *x != 0.0));
         let bytes = vectors.as_ref().map_or(0, |v| v.values().len() as u64 * 8);
         if bytes > options.memory {
-            let what = format!("vectors would take {} MB: more than --memory allows", bytes >> 20);
-            notes.push(what.clone());
-            return Ok(Err(what));
+            return Ok(Err(too_large(bytes, notes)));
         }
         let bayes = if letters.is_some() { " + naive Bayes on words and letters" } else { "" };
         let name = format!("softmax on {}{bayes}", names.join(" and "));
@@ -192,7 +208,7 @@ impl View {
         &self,
         dataset: &Dataset,
         labels: &[u32],
-        options: ViewOptions,
+        options: ViewOptions<'_>,
         near_ok: bool,
         ctx: &Ctx,
     ) -> (Matrix, SurrogateRun) {
@@ -233,6 +249,12 @@ impl View {
         };
         (Matrix::new(joined.probs, classes), run)
     }
+}
+
+fn too_large(bytes: u64, notes: &mut Vec<String>) -> String {
+    let what = format!("vectors would take {} MB: more than --memory allows", bytes >> 20);
+    notes.push(what.clone());
+    what
 }
 
 /// Pictures as they are, if they have one size and fit into memory.

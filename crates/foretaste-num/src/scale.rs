@@ -22,20 +22,26 @@ impl Pixels<'_> {
     /// becomes brightness if one colour is asked.
     #[must_use]
     pub fn square(&self, side: usize, colours: usize) -> Vec<f32> {
-        let (across, down) = (taps(self.width, side), taps(self.height, side));
+        self.scaled(side, side, colours)
+    }
+
+    /// As [`Pixels::square`], to `height x width x colours` values.
+    #[must_use]
+    pub fn scaled(&self, width: usize, height: usize, colours: usize) -> Vec<f32> {
+        let (across, down) = (taps(self.width, width), taps(self.height, height));
         // rows first
-        let mut wide = vec![0f32; self.height * side * colours];
-        for (y, row) in wide.chunks_exact_mut((side * colours).max(1)).enumerate() {
+        let mut wide = vec![0f32; self.height * width * colours];
+        for (y, row) in wide.chunks_exact_mut((width * colours).max(1)).enumerate() {
             for (taps, pixel) in across.iter().zip(row.chunks_exact_mut(colours)) {
                 for (c, v) in pixel.iter_mut().enumerate() {
                     *v = taps.iter().map(|&(x, w)| w * self.value(x, y, c, colours)).sum();
                 }
             }
         }
-        let mut out = vec![0f32; side * side * colours];
-        for (taps, row) in down.iter().zip(out.chunks_exact_mut((side * colours).max(1))) {
+        let mut out = vec![0f32; height * width * colours];
+        for (taps, row) in down.iter().zip(out.chunks_exact_mut((width * colours).max(1))) {
             for (i, v) in row.iter_mut().enumerate() {
-                *v = taps.iter().map(|&(y, w)| w * wide[y * side * colours + i]).sum();
+                *v = taps.iter().map(|&(y, w)| w * wide[y * width * colours + i]).sum();
             }
         }
         out

@@ -28,7 +28,7 @@ impl Progress {
             // The first pass tells how many rows there are: the later ones can show what remains.
             let total = at.1;
             self.bar.reset();
-            let known = at.0.is_some() && total > 0 && phase == Phase::Detecting;
+            let known = at.0.is_some() && total > 0 && matches!(phase, Phase::Detecting | Phase::Embedding);
             self.bar.set_style(style(known));
             self.bar.set_length(if known { total } else { 0 });
             self.bar.set_message(words(phase));
@@ -58,6 +58,7 @@ fn style(known: bool) -> ProgressStyle {
 fn words(phase: Phase) -> &'static str {
     match phase {
         Phase::Reading => "reading",
+        Phase::Embedding => "running your model",
         Phase::Learning => "training the surrogate",
         Phase::Detecting => "running detectors",
         Phase::Confirming => "trying triggers on a model",

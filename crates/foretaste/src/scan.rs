@@ -45,6 +45,20 @@ pub struct Args {
     #[command(flatten)]
     columns: Columns,
 
+    /// Take vectors of pictures from this ONNX model instead of gradient histograms (feature `onnx`).
+    #[arg(long, value_name = "MODEL", help_heading = "Your own model")]
+    embed: Option<String>,
+    /// How it wants colours: imagenet, unit (0 to 1), symmetric (-1 to 1), raw (0 to 255), MEAN,DEVIATION of bytes, or
+    /// three of each (default: inferred and told).
+    #[arg(long, value_name = "SCALE", help_heading = "Your own model", allow_hyphen_values = true)]
+    embed_scale: Option<String>,
+    /// Side of the pictures that it gets, if it takes any size (default: 224).
+    #[arg(long, value_name = "PIXELS", help_heading = "Your own model")]
+    embed_size: Option<u32>,
+    /// Name of the value to take from it (default: its output).
+    #[arg(long, value_name = "NAME", help_heading = "Your own model")]
+    embed_output: Option<String>,
+
     /// Share of false alarms that is accepted among the samples called wrong.
     #[arg(long, value_name = "LEVEL", help_heading = "Deciding")]
     fdr: Option<f64>,
@@ -276,6 +290,10 @@ fn recipe(args: &Args) -> anyhow::Result<Recipe> {
     };
     keep(&args.reading.format, &mut recipe.format);
     keep(&args.reading.delimiter, &mut recipe.delimiter);
+    keep(&args.embed, &mut recipe.embed);
+    keep(&args.embed_scale, &mut recipe.embed_scale);
+    keep(&args.embed_output, &mut recipe.embed_output);
+    recipe.embed_size = args.embed_size.or(recipe.embed_size);
     if args.reading.no_header {
         recipe.header = Some(false);
     }

@@ -18,6 +18,8 @@ mod effort;
 mod finds;
 #[path = "cli/inputs.rs"]
 mod inputs;
+#[path = "cli/own_model.rs"]
+mod own_model;
 #[path = "cli/real_data.rs"]
 mod real_data;
 #[path = "cli/rehearse.rs"]

@@ -56,6 +56,7 @@ const TABLE: &[Edges] = &[
     Edges { name: "foretaste-victims", uses: ALGORITHM, tests_use: &["foretaste-formats"] },
     may("foretaste-defences", ALGORITHM),
     may("foretaste-report", &["foretaste-core"]),
+    may("foretaste-embed", &["foretaste-num"]),
     may("foretaste-seal", &["foretaste-core"]),
     may("foretaste-truth", &["foretaste-core", "foretaste-seal"]),
     may(
@@ -64,6 +65,7 @@ const TABLE: &[Edges] = &[
             "foretaste-core",
             "foretaste-num",
             "foretaste-formats",
+            "foretaste-embed",
             "foretaste-detectors",
             "foretaste-attacks",
             "foretaste-victims",
