@@ -122,7 +122,14 @@ def table(folders: list[Path]) -> str:
             out += ["Not measured:", ""]
             out += [f"- {f['what']}: {f['why']}" for f in trial["failed"]]
             out.append("")
-    head = ["## Named", "", "Found: a kind of finding holds a tenth of the poison at least and is poison for the most part.", "",
+    head = ["# The grid", "",
+            "Every attack of the catalogue that needs nothing but the data, at every rate, against `scan` as it is: it is told nothing. Made by"
+            " `cargo xtask bench grid`; when, with what and what it means stands in [figures.md](figures.md#the-grid).", "",
+            "Training part of a 70/30 split. Accuracy and success (inputs that go where the attacker wants): of the victim trained on"
+            " everything (none), on what the scan leaves, and on what a filter that knows the truth leaves (perfect). Found: share of the"
+            " poison set aside; false: of the honest samples. All in percent, means over seeds. Named: kind of finding that agrees best with the"
+            " poison, in how many of the seeds.", "",
+            "## Named", "", "Found: a kind of finding holds a tenth of the poison at least and is poison for the most part.", "",
             "| Attack | Runs | Found | Named right | of the found |", "|---|--:|--:|--:|--:|"]
     for key in ["all", *sorted(k for k in totals if k != "all")]:
         runs, found, right = totals[key]

@@ -29,8 +29,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// Harder than `feature-collision`, since each picture stays nearer to its class: on fashion_mnist at 1 %, half of the first hundredth
-/// by `spectral-signature` are poison; on gtsrb nothing ranks them, and `knn-label` sees none on either.
+/// `fine-noise`: at 1 % of gtsrb all of the pictures, and no honest one. On fashion_mnist they are ranked (average precision 0.59 at
+/// an epsilon of 64, seed 1), and no finding is made.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -30,8 +30,9 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// On fashion_mnist at 1 %, `activation-clustering` ranks all of the pictures first, since they lie close together within their
-/// class; on gtsrb nothing ranks them. `knn-label` sees none of them on either.
+/// `fine-noise`: at 1 % of gtsrb and of fashion_mnist (seed 1) all of the pictures, with 0.01 % of the honest at most. On fashion_mnist the
+/// finding depends on the class: with an epsilon of 32 and less pictures are ranked (average precision 0.47 to 0.84), and no finding is
+/// made. There `activation-clustering` ranks all of them first, since they lie close together within their class.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

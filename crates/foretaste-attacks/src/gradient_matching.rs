@@ -30,7 +30,8 @@ use foretaste_num::cnn::Cnn;
 /// ```
 ///
 /// # Caught by
-/// Nothing, as measured at 1 % of gtsrb and fashion_mnist: no detector has more than 3 % of the poison in its first hundredth.
+/// `fine-noise`: at 1 % of gtsrb and of fashion_mnist (seed 1) all of the pictures, and no honest one. At an epsilon of 8 still all on
+/// gtsrb, 99 % on fashion_mnist.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -31,8 +31,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// Hardly anything, as measured at 1 % of gtsrb and fashion_mnist: `outlier-tail` and `outlier-distance` have about a tenth of the
-/// poison in their first hundredth, `knn-label` 3 % and less.
+/// `fine-noise`: at 1 % of gtsrb and of fashion_mnist (seed 1) all of the pictures, with 0.02 % of the honest at most.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -26,8 +26,8 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// Samples that a model gets wrong although their label is right (`confident-learning`), and detectors of what members of
-/// one class share.
+/// `fine-noise`, which sees that the pictures were moved: at 1 % of gtsrb and of fashion_mnist (seed 1) all of them, with 0.04 % of the
+/// honest at most. `patch-association` shows the patch where enough pictures carry it.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -24,7 +24,8 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// `near-duplicate`, which lists the groups of copies.
+/// `near-duplicate`, which lists the groups of copies, the largest first, for review: nothing is set aside unless `clean` is told
+/// `--duplicates`.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

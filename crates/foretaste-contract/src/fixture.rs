@@ -39,10 +39,12 @@ pub enum Plant {
     Values,
     /// Its picture carries the same stamp as others of its kind, under one label.
     Stamp,
+    /// Every pixel of its picture was moved a little; its label is right.
+    Moved,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 8] = [
+pub const PLANTS: [Plant; 9] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -51,6 +53,7 @@ pub const PLANTS: [Plant; 8] = [
     Plant::Phrase,
     Plant::Values,
     Plant::Stamp,
+    Plant::Moved,
 ];
 
 /// One sample, before it becomes a row of Arrow columns.
@@ -132,9 +135,15 @@ impl Fixture {
         }
         let triggers = [Plant::Phrase, Plant::Values, Plant::Stamp];
         let carriers: Vec<usize> =
-            next.filter(|row| samples[*row].label != TARGET).take(3 * CARRIERS).collect();
+            next.by_ref().filter(|row| samples[*row].label != TARGET).take(3 * CARRIERS).collect();
         for (rows, plant) in carriers.chunks(CARRIERS).zip(triggers) {
             rows.iter().for_each(|row| carry(&mut samples[*row], plant, &mut rng));
+        }
+        for row in next.filter(|row| *row % 3 == 0).take(CARRIERS) {
+            let moved =
+                |v: u8, rng: &mut Rng| (f64::from(v) + 160.0 * (rng.unit() - 0.5)).clamp(0.0, 255.0) as u8;
+            samples[row].pixels.iter_mut().for_each(|v| *v = moved(*v, &mut rng));
+            samples[row].plant = Plant::Moved;
         }
         fixture
     }

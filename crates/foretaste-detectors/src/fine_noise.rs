@@ -35,7 +35,7 @@ use rayon::prelude::*;
 /// # Blind spots
 /// Noise that all pictures carry, or pictures of all classes. Pictures that are scaled down before they are looked at lose what
 /// is finest. Perturbations that are smooth, or optimised against this filter. A class photographed with two cameras looks
-/// the same: the finding says what was seen, not who did it. Pictures with a side below 12 pixels.
+/// the same: the finding says what was seen, not who did it. Pictures with a side below 6 pixels.
 ///
 /// # Example
 /// ```text
@@ -133,7 +133,9 @@ impl FineNoise {
         let as_noisy = others().filter(|i| f64::from(score[*i]) >= cut).count() as u64;
         let (rest, k) = (others().count() as u64, members.len() as u64);
         let all = rest + own.len() as u64;
-        let p_value = hypergeometric_sf(k, all, k + as_noisy, own.len() as u64);
+        // at a fixed size of the upper part it is exact; the size was chosen among all
+        let sizes = (own.len() + 1 - 2 * (self.least_rows as usize).min(own.len() / 2)) as f64;
+        let p_value = (sizes * hypergeometric_sf(k, all, k + as_noisy, own.len() as u64)).min(1.0);
         let elsewhere = (as_noisy, rest);
         Some(Apart { class, members, of: own.len(), separation, elsewhere, p_value })
     }
@@ -157,7 +159,7 @@ impl Apart {
             self.of, self.separation
         ));
         lead.why.push(format!(
-            "Of {} pictures of other classes {} are as noisy (exact test, p = {:.1e}, corrected for the classes).",
+            "Of {} pictures of other classes {} are as noisy (exact test, p = {:.1e}, corrected for the classes and cuts).",
             self.elsewhere.1,
             self.elsewhere.0,
             lead.p_value.unwrap_or(1.0)

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 const HELD_OUT: usize = 1000;
 /// Held-out samples that carry one trigger at most.
 const PROBES: usize = 300;
-/// Samples that the model is trained on at most; members of leads are always among them.
+/// Samples that the model is trained on at most; members of leads that may be planted are always among them.
 const TRAINED: usize = 20_000;
 /// Natural leads that are tried: they are a note, not an alarm.
 const SHORTCUTS: usize = 5;
@@ -66,6 +66,20 @@ fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     out
 }
 
+/// Members of leads that may be planted: the model has to learn from them. The smallest leads first, and no more than half of
+/// the rows, so that others are left to be asked about.
+fn kept<'a>(leads: impl Iterator<Item = &'a Lead>, rows: usize) -> BTreeSet<u64> {
+    let mut planted: Vec<&Lead> = leads.filter(|l| l.kind != Kind::Shortcut).collect();
+    planted.sort_by_key(|l| l.members.len());
+    let mut out = BTreeSet::new();
+    for lead in planted {
+        if 2 * (out.len() + lead.members.len()) <= rows {
+            out.extend(&lead.members);
+        }
+    }
+    out
+}
+
 /// A trained model and samples that it has not seen.
 struct Bench<'a> {
     dataset: &'a Dataset,
@@ -86,8 +100,7 @@ impl<'a> Bench<'a> {
         labels: &[u32],
         ctx: &'a Ctx,
     ) -> Result<std::result::Result<Self, String>> {
-        let members: BTreeSet<u64> =
-            tried.iter().flat_map(|(s, l)| evidence.scored[*s].leads[*l].members.iter().copied()).collect();
+        let members = kept(tried.iter().map(|(s, l)| &evidence.scored[*s].leads[*l]), labels.len());
         let mut order: Vec<(u64, u64)> = (0..labels.len() as u64)
             .filter(|r| labels[*r as usize] != MISSING && !members.contains(r))
             .map(|r| (Rng::at(ctx.seed(), "confirm/held-out", r).next_u64(), r))
@@ -116,7 +129,10 @@ impl<'a> Bench<'a> {
     /// `None` if no held-out sample is of another class.
     fn effect(&self, lead: &Lead) -> Result<Option<Effect>> {
         let (Some(trigger), Some(class)) = (&lead.trigger, lead.class) else { return Ok(None) };
-        let fit = (0..self.held.len()).filter(|&i| self.held.label(i) != class && self.before[i] != class);
+        let fit = (0..self.held.len()).filter(|&i| {
+            let carries = lead.members.binary_search(&self.held.rows[i]).is_ok();
+            !carries && self.held.label(i) != class && self.before[i] != class
+        });
         let which: Vec<usize> = fit.take(PROBES).collect();
         if which.is_empty() {
             return Ok(None);
@@ -151,4 +167,17 @@ impl<'a> Bench<'a> {
 fn victim(dataset: &Dataset) -> &'static str {
     let columns_only = !dataset.has_text() && !dataset.has(Role::Image) && !dataset.has(Role::Embedding);
     if columns_only { "boosted-trees" } else { "softmax-regression" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn natural_and_broad_leads_leave_samples_to_be_asked_about() {
+        let lead = |kind, n: u64| Lead::new(kind, "", (0..n).collect());
+        let leads = [lead(Kind::Shortcut, 90), lead(Kind::Backdoor, 10), lead(Kind::Backdoor, 60)];
+        assert_eq!(kept(leads.iter(), 100).len(), 10);
+        assert_eq!(kept(leads.iter(), 200).len(), 60);
+    }
 }

@@ -18,8 +18,8 @@ const COLOUR_SCALES: usize = 2;
 const COLOUR_QUANTILES: [f64; 3] = [0.25, 0.5, 0.9];
 /// Largest change of a value by the noise that is put over pictures, of 255.
 const AMPLITUDE: f64 = 32.0;
-/// Smallest side that bends at all scales.
-pub const LEAST_SIDE: usize = 3 << (SCALES - 1);
+/// Smallest side that bends at two scales.
+pub const LEAST_SIDE: usize = 3 << 1;
 
 /// Numbers that describe one picture.
 #[must_use]
