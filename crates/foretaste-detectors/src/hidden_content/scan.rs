@@ -39,7 +39,8 @@ impl What {
     /// What is reported together.
     pub fn family(self) -> &'static str {
         match self {
-            Self::Invisible | Self::Tag | Self::Bidi | Self::LookAlike | Self::Markup => "hidden",
+            Self::Invisible | Self::Tag | Self::Bidi | Self::LookAlike => "hidden",
+            Self::Markup => "markup",
             Self::Control => "control",
             Self::TooLong => "too-long",
         }

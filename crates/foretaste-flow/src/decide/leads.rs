@@ -122,7 +122,8 @@ fn weight(kind: Kind, family: &str, leads: &[&Lead], rows: usize, facts: &Facts<
     let share = rows as f64 / facts.dataset.rows.max(1) as f64;
     match (kind, family) {
         (Kind::HiddenContent, "hidden") => (Severity::Medium, Action::Quarantine),
-        (Kind::HiddenContent, "too-long") => (Severity::Low, Action::Review),
+        // mails and pages are full of it for reasons of their own
+        (Kind::HiddenContent, "markup" | "too-long") => (Severity::Low, Action::Review),
         (Kind::HiddenContent, _) => (Severity::Note, Action::Review),
         (Kind::SourceSkew, "errors") => {
             let strong = leads.iter().any(|l| l.p_value.is_some_and(|p| p < 1e-6) && l.members.len() >= 20);
@@ -190,6 +191,7 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             }
             f.advice = match family {
                 "control" => "Often a broken encoding (Windows-1252 read as Latin-1): repair it upstream.",
+                "markup" => "Read what a reader would not see: comments, hidden elements. Where it is no part of the data, strip the markup from all samples alike.",
                 "too-long" => "Look at them: pasted files, encoded payloads, or several records in one.",
                 _ => {
                     "Read them with the characters shown; strip them only after you know why they are there."
@@ -243,6 +245,7 @@ pub fn p_words(p: f64) -> String {
 fn what(family: &str) -> &'static str {
     match family {
         "hidden" => "hidden content",
+        "markup" => "invisible markup",
         "control" => "control characters",
         "too-long" => "values longer than any honest one",
         _ => "odd content",
