@@ -128,7 +128,10 @@ fn maps(summary: &[Summary]) -> Vec<Map> {
         .into_iter()
         .map(|victim| {
             let own: Vec<&Summary> = summary.iter().filter(|s| s.victim == victim).collect();
-            let defences = distinct(own.iter().map(|s| s.defence.as_str()));
+            // clean data see fewer defences, and would put them into another order
+            let ordered =
+                own.iter().filter(|s| s.attack != CLEAN).chain(own.iter().filter(|s| s.attack == CLEAN));
+            let defences = distinct(ordered.map(|s| s.defence.as_str()));
             let cases: Vec<String> = own.iter().map(|s| case(s)).collect();
             let rows = distinct(cases.iter().map(String::as_str))
                 .into_iter()
@@ -162,7 +165,7 @@ fn bars(summary: &[Summary]) -> Vec<Bars> {
         let bar = Bar {
             defence: s.defence.clone(),
             success: format!("{:.2}", 100.0 * success.map_or(0.0, |i| i.mean)),
-            success_text: success.map_or("not measured".into(), |i| format!("{} %", with_interval(i))),
+            success_text: success.map_or("no target".into(), |i| format!("{} %", with_interval(i))),
             accuracy: format!("{:.2}", 100.0 * s.accuracy.mean),
             accuracy_text: format!("{} %", with_interval(&s.accuracy)),
         };

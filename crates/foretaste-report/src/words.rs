@@ -233,6 +233,9 @@ pub fn decision(d: &Decision) -> String {
     let mut out = match d.rule.as_str() {
         "confirmed" => "Benjamini–Hochberg, then tried on a model".to_owned(),
         "harm" => "McNemar's test of a model with and without them".to_owned(),
+        "apart" => {
+            "two kinds of samples far apart in one class, and an exact test against other classes".to_owned()
+        }
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
         "bonferroni" => "tests corrected for their number".to_owned(),

@@ -40,8 +40,7 @@ fn claim(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
     f.detectors = vec![by.detector.clone()];
     f.target_class = lead.class.and_then(|c| facts.class(c));
     f.clean_label = Some(true);
-    f.decision.rule = "benjamini-hochberg".into();
-    f.decision.fdr = Some(facts.fdr);
+    f.decision.rule = "apart".into();
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
     f.why.push("Attacks that leave labels alone move pictures by the steps of a gradient, which leaves such noise. So does another camera, a stronger compression or an augmentation of one class.".into());

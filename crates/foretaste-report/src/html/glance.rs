@@ -128,6 +128,10 @@ fn detectors(report: &Report) -> Spans {
     words::spans(&format!("{out}."))
 }
 
+/// Rules of decision that are our own; any other was asked for.
+const RULES: [&str; 7] =
+    ["confirmed", "harm", "benjamini-hochberg", "bonferroni", "apart", "fact", "uncalibrated"];
+
 /// What each group of findings rests on.
 fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     if report.findings.is_empty() {
@@ -155,6 +159,17 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
             words::percent(report.run.fdr)
         )));
     }
+    if let Some(ids) = by(&|r| r == "bonferroni") {
+        out.push(words::spans(&format!(
+            "{ids}: tested, corrected for all that was compared: at most {} of scans without a difference say anything.",
+            words::percent(report.run.fdr)
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "apart") {
+        out.push(words::spans(&format!(
+            "{ids}: two kinds of samples in one class, farther apart than in any honest data at hand; of that distance no level can be stated. An exact test says that other classes are not like it."
+        )));
+    }
     if let Some(ids) = by(&|r| r == "fact") {
         out.push(words::spans(&format!(
             "{ids}: facts. What is there is shown and marked; see for yourself."
@@ -165,9 +180,7 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
             "{ids}: only an order, the oddest first. No share of false alarms is claimed."
         )));
     }
-    if let Some(ids) =
-        by(&|r| !["confirmed", "harm", "benjamini-hochberg", "fact", "uncalibrated"].contains(&r))
-    {
+    if let Some(ids) = by(&|r| !RULES.contains(&r)) {
         out.push(words::spans(&format!("{ids}: decided by a rule that was asked for; see there.")));
     }
     out
