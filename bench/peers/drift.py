@@ -1,9 +1,9 @@
 """Drift against trusted data: false alarms on data cut at random, and what is found of known changes.
 
-`cargo xtask bench drift [--only SET] [--seeds 5] [--fdr 0.05] [--kind null|flip|source|shift]`
+`cargo xtask bench drift [--only SET] [--seeds 5] [--fdr 0.05] [--kind null|label-flip|subpopulation-flip|target-flip|adversarial-flip|source|shift]`
 
-Each set is cut in two halves at random, one new and one trusted. `null` leaves them alone. `flip` moves 5 % of the new labels
-(`foretaste simulate --attack label-flip`). `source` puts 5 % of strangers into the new half: texts that end in other words, pictures
+Each set is cut in two halves at random, one new and one trusted. `null` leaves them alone. The attacks change 5 % of the new
+labels (`foretaste simulate`): at random, in one region, around one input, or where it hurts a linear model most. `source` puts 5 % of strangers into the new half: texts that end in other words, pictures
 that stand on their heads, rows with a column drawn anew. `shift` moves one column by a fifth of its standard deviation.
 """
 
@@ -28,7 +28,8 @@ SETS = {
     "adult_income": "income",
     "fashion_mnist": "y",
 }
-KINDS = ["null", "flip", "source", "shift"]
+ATTACKS = ["label-flip", "subpopulation-flip", "target-flip", "adversarial-flip"]
+KINDS = ["null", *ATTACKS, "source", "shift"]
 
 
 def main() -> None:
@@ -93,15 +94,15 @@ def one(kind: str, name: str, seed: int, fdr: str) -> None:
         new.to_parquet(names[0], index=False)
         old.to_parquet(names[1], index=False)
     binary = BIN / "foretaste"
-    if kind == "flip":
+    if kind in ATTACKS:
         flipped = SCRATCH / f"drift_flipped{names[0].suffix}"
-        run = program(binary, "simulate", names[0], "--label", label, "--attack", "label-flip", "--poison-rate", "0.05", "--seed", str(seed), "--out", flipped, "--force")
+        run = program(binary, "simulate", names[0], "--label", label, "--attack", kind, "--poison-rate", "0.05", "--seed", str(seed), "--out", flipped, "--force")
         assert run["rc"] == 0, run["stderr"]
         names[0] = flipped
     out = SCRATCH / "drift.json"
     run = program(binary, "scan", names[0], "--trusted", names[1], "--label", label, "--fdr", fdr, "--only", "hidden-content,near-duplicate", "--json", out, "--quiet")
     if not out.exists():
-        print(f"{kind:<7} {name:<18} {seed} failed: {run['stderr'].strip()[:300]}")
+        print(f"{kind:<18} {name:<18} {seed} failed: {run['stderr'].strip()[:300]}")
         return
     report = json.loads(out.read_text())
     out.unlink()
@@ -109,7 +110,7 @@ def one(kind: str, name: str, seed: int, fdr: str) -> None:
     tested = [f for f in drift if f["decision"]["p_value"] is not None]
     p = lambda f: "a fact" if f["decision"]["p_value"] is None else f"p {f['decision']['p_value']:.1e}"
     told = "; ".join(f"{f['severity']}: {f['title']} ({p(f)})" for f in drift) or "-"
-    print(f"{kind:<7} {name:<18} {seed} {len(tested)}  {told}  [{run['cpu_s']:.1f} s]", flush=True)
+    print(f"{kind:<18} {name:<18} {seed} {len(tested)}  {told}  [{run['cpu_s']:.1f} s]", flush=True)
 
 
 if __name__ == "__main__":

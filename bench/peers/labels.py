@@ -2,7 +2,7 @@
 
 `cargo xtask bench labels [--only SET] [--rate 0.05] [--how uniform|pair] [--no-peer]`
 
-Ranking: average precision of the suspicion. Default setting: precision and recall of the samples in label-error findings,
+Ranking: average precision of the suspicion. Default setting: precision and recall of the samples in findings of wrong labels (scattered or moved),
 and of cleanlab's `find_label_issues`. The peer's probabilities come from a five-fold logistic regression on the features that
 `foretaste` itself used (exported by `export_features`), or, where they cannot be exported, on the usual ones. Its folds are
 shuffled: several sets are sorted by class, and folds in the order of the file would put rows of one source together.
@@ -27,7 +27,7 @@ DENSE_ITERATIONS = 200
 
 
 def scan(file, label: str, *flags: str) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Suspicion of the label detector and whether a label-error finding holds the sample, by row."""
+    """Suspicion of the label detector and whether a finding of wrong labels holds the sample, by row."""
     binary = BIN / "foretaste"
     if not binary.exists():
         raise Skip("foretaste is not built")
@@ -40,7 +40,7 @@ def scan(file, label: str, *flags: str) -> tuple[np.ndarray, np.ndarray, dict]:
     if not names:
         raise Skip(f"`{DETECTOR}` did not run")
     report = json.loads((out / "report.json").read_text())
-    errors = {f["id"] for f in report["findings"] if f["kind"] == "label-error"}
+    errors = {f["id"] for f in report["findings"] if f["kind"] in ("label-error", "label-poisoning")}
     picked = np.array([bool(errors.intersection(ids or ())) for ids in samples["findings"].to_pylist()])
     score = samples[names[0]].to_numpy(zero_copy_only=False).astype(np.float64)
     return np.nan_to_num(score, nan=-np.inf), picked, measure

@@ -1,6 +1,6 @@
 //! Wrong labels with a system: from one origin, along one pair of classes. What has none stays labelling noise.
 
-use super::leads::{p_words, strongest, upper};
+use super::leads::{p_words, poison_level, strongest, upper};
 use super::{Claim, Facts, percent, samples};
 use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
@@ -225,7 +225,7 @@ fn pair_finding(detector: &str, title: String, members: Vec<Member>, facts: &Fac
 fn told(facts: &Facts<'_>) -> String {
     format!(
         "The pair itself passed a test at level {:.0} %; of the samples listed, {:.0} % are expected to be honest by their own probabilities.",
-        100.0 * facts.fdr,
+        100.0 * poison_level(facts.fdr),
         100.0 * facts.fdr
     )
 }

@@ -61,7 +61,7 @@ fn tested(scored: &Scored, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Opti
         f.why.push(format!(
             "A model that did not see them gives their labels a probability that honest labels have too rarely: at most {:.0} % of these are expected to be false alarms{}.",
             100.0 * facts.fdr,
-            if least > 0 { format!("; at least {} of {} are wrong at the same level", thousands(least), thousands(n as u64)) } else { String::new() }
+            if least > 0 && n > 1 { format!("; at least {} of {} are wrong at the same level", thousands(least), thousands(n as u64)) } else { String::new() }
         ));
     }
     let pairs = pair_table(&f.members);

@@ -40,12 +40,17 @@ pub fn passing(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
 /// room for it, as they do in Benjamini-Hochberg.
 const POISON: f64 = 0.2;
 
+/// The most that the p-value of a lead may be that speaks of poison.
+pub fn poison_level(fdr: f64) -> f64 {
+    POISON * fdr
+}
+
 /// Leads that pass and the detectors that made them, the most significant first.
 pub fn strongest(evidence: &Evidence, fdr: f64) -> Vec<(&Scored, &Lead)> {
     let mut leads: Vec<(&Scored, &Lead)> = passing(evidence, fdr)
         .into_iter()
         .map(|(s, l)| (&evidence.scored[s], &evidence.scored[s].leads[l]))
-        .filter(|(_, l)| !l.kind.is_poison() || l.p_value.is_some_and(|p| p <= POISON * fdr))
+        .filter(|(_, l)| !l.kind.is_poison() || l.p_value.is_some_and(|p| p <= poison_level(fdr)))
         .collect();
     let p = |l: &Lead| l.p_value.unwrap_or(1.0);
     leads.sort_by(|a, b| {
