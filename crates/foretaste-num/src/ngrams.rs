@@ -65,6 +65,16 @@ impl Csr {
         }
     }
 
+    /// An empty matrix that takes so many rows and entries without moving.
+    #[must_use]
+    pub fn with_room(cols: usize, rows: usize, entries: usize) -> Self {
+        let mut out = Self::empty(cols);
+        out.indptr.reserve_exact(rows);
+        out.indices.reserve_exact(entries);
+        out.values.reserve_exact(entries);
+        out
+    }
+
     /// Appends a row. `entries` are `(column, value)` with ascending columns below `cols`.
     pub fn push_row(&mut self, entries: impl IntoIterator<Item = (u32, f32)>) {
         for (column, value) in entries {
@@ -77,7 +87,8 @@ impl Csr {
     /// The rows named by `rows`, in that order; a row that does not exist becomes an empty one.
     #[must_use]
     pub fn gather(&self, rows: &[u32]) -> Self {
-        let mut out = Self::empty(self.cols);
+        let entries = rows.iter().map(|&i| self.row(i as usize).0.len()).sum();
+        let mut out = Self::with_room(self.cols, rows.len(), entries);
         for &i in rows {
             let (columns, values) = self.row(i as usize);
             out.push_row(columns.iter().copied().zip(values.iter().copied()));

@@ -20,21 +20,44 @@ const CHUNK: usize = 64;
 /// words. Texts are read up to 1,024 words.
 #[must_use]
 pub fn features(texts: &[&str]) -> Csr {
-    let parts: Vec<Vec<Vec<(u32, f32)>>> =
-        texts.par_chunks(CHUNK).map(|texts| texts.iter().map(|t| counts(t)).collect()).collect();
+    let mut parts: Vec<Part> = texts.par_chunks(CHUNK).map(Part::of).collect();
     let mut documents = vec![0u32; COLUMNS];
-    for (column, _) in parts.iter().flatten().flatten() {
+    for (column, _) in parts.iter().flat_map(|p| &p.entries) {
         documents[*column as usize] += 1;
     }
     let n = texts.len() as f64;
     let idf: Vec<f32> =
         documents.iter().map(|&d| (1.0 + ((1.0 + n) / (1.0 + f64::from(d))).ln()) as f32).collect();
-    let mut rows = Csr::empty(COLUMNS);
-    for row in parts.iter().flatten() {
-        rows.push_row(row.iter().map(|&(c, count)| (c, (1.0 + count.ln()) * idf[c as usize])));
+    parts.par_iter_mut().flat_map_iter(|p| &mut p.entries).for_each(|(column, count)| {
+        *count = (1.0 + count.ln()) * idf[*column as usize];
+    });
+    let mut rows = Csr::with_room(COLUMNS, texts.len(), parts.iter().map(|p| p.entries.len()).sum());
+    for part in parts {
+        let mut from = 0;
+        for to in part.ends {
+            rows.push_row(part.entries[from..to].iter().copied());
+            from = to;
+        }
     }
     rows.l2_normalise();
     rows
+}
+
+/// Rows of one piece of the texts, one after another: as few pieces of memory as can be.
+struct Part {
+    entries: Vec<(u32, f32)>,
+    ends: Vec<usize>,
+}
+
+impl Part {
+    fn of(texts: &[&str]) -> Self {
+        let mut out = Self { entries: vec![], ends: Vec::with_capacity(texts.len()) };
+        for text in texts {
+            out.entries.extend(counts(text));
+            out.ends.push(out.entries.len());
+        }
+        out
+    }
 }
 
 /// Columns and how often each occurs, ascending.
