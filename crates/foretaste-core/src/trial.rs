@@ -206,7 +206,7 @@ pub fn summarise(rows: &[Row]) -> Vec<Summary> {
         let attack = match &row.attack {
             Some(attack) => attack.as_str(),
             // clean training without a defence stands beside every attack as its clean accuracy
-            None if row.detection.is_none() => continue,
+            None if row.defence == "none" => continue,
             None => CLEAN,
         };
         let key = (row.victim.clone(), attack.to_owned(), row.poison_rate.to_bits(), row.defence.clone());

@@ -164,6 +164,51 @@ fn any_training_can_be_a_victim() {
 }
 
 #[test]
+#[cfg(unix)]
+fn any_filter_can_be_a_defence_and_what_cannot_be_done_is_told() {
+    let room = Room::new();
+    room.write("t.jsonl", texts(300));
+    let scenario = |flag: &str| {
+        format!(
+            r#"
+seeds = [1]
+defences = ["none", "mine"]
+[data]
+inputs = ["t.jsonl"]
+label = "label"
+[[victims]]
+id = "naive-bayes"
+[[attacks]]
+id = "phrase-trigger"
+poison-rates = [0.05]
+set = {{ target_class = "spam" }}
+[[attacks]]
+id = "blended"
+[[defence-commands]]
+name = "mine"
+command = "{flag}"
+"#
+        )
+    };
+    room.write(
+        "s.toml",
+        scenario("test -s {train} && test $FORETASTE_LABEL = label && printf '0\\n3\\n' > {flagged}"),
+    );
+    let run = room.run(&["trial", "s.toml", "--out", "trial"]);
+    run.expect(2, &["mine", "not measured", "blended"]);
+    let trial: Value = serde_json::from_str(&room.read("trial/trial.json")).unwrap();
+    let row = trial["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["defence"] == "mine" && r["attack"] == "phrase-trigger");
+    assert_eq!(row.unwrap()["removed"], 2);
+    // the attack's own results stay; a filter that names rows which are not there is told with its line
+    room.write("s.toml", scenario("echo 999999 > {flagged}"));
+    room.run(&["trial", "s.toml"]).expect(2, &["line 1 is no row of 0 to"]);
+}
+
+#[test]
 fn every_scenario_can_be_planned() {
     let room = Room::new();
     let folder = examples().join("../scenarios");
