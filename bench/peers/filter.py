@@ -135,9 +135,8 @@ def art_spectral(x, codes, pictures, texts, expected: float = 0.33) -> np.ndarra
 
 def art_activation(x, codes, pictures, texts, relative: bool = False) -> np.ndarray:
     """ART's reduction and clustering, class by class."""
-    from art.defences.detector.poison.activation_defence import cluster_activations, reduce_dimensionality
+    from art.defences.detector.poison.activation_defence import cluster_activations
 
-    assert reduce_dimensionality  # called by `cluster_activations`
     features = hidden(x, codes, pictures, texts)
     rows = [np.flatnonzero(codes == c) for c in range(codes.max() + 1)]
     rows = [r for r in rows if len(r) >= 20]

@@ -94,6 +94,11 @@ pub struct Lead {
 }
 
 impl Lead {
+    /// Name of a further number: share of a plain model's errors that are gone without the members.
+    pub const REPAIRED: &str = "share of errors repaired";
+    /// Name of a further number: share of other classes' samples that are as suspicious as the least of the members.
+    pub const ELSEWHERE: &str = "share as suspicious elsewhere";
+
     /// One of the further numbers.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {

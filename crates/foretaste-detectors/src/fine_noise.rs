@@ -1,6 +1,6 @@
 //! Pictures of one class that carry more fine noise than what they show explains.
 
-use crate::gather::{Gathered, row_at};
+use crate::gather::{Gathered, PerRow, row_at};
 use crate::planted::{PLAIN, Planted};
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Matrix, Needs, Result, Role, Step, Suspicion,
@@ -97,7 +97,7 @@ impl Detect for FineNoise {
             .filter(|f| f.p_value * names.len() as f64 <= PLAIN)
             .map(|f| f.lead(names, |at| row_at(&flat.runs, at as u64)))
             .collect();
-        let per_row = crate::gather::PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) };
+        let per_row = PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) };
         Ok(Step::Ready(Planted { per_row, leads, tested: names.len() }))
     }
 
@@ -152,6 +152,8 @@ impl Apart {
         );
         lead.members.sort_unstable();
         lead.statistic = ("separation".into(), self.separation);
+        let (as_noisy, rest) = self.elsewhere;
+        lead.numbers.push((Lead::ELSEWHERE.into(), as_noisy as f64 / rest.max(1) as f64));
         lead.p_value = Some((self.p_value * names.len() as f64).min(1.0));
         lead.class = Some(self.class);
         lead.why.push(format!(
@@ -160,8 +162,8 @@ impl Apart {
         ));
         lead.why.push(format!(
             "Of {} pictures of other classes {} are as noisy (exact test, p = {:.1e}, corrected for the classes and cuts).",
-            self.elsewhere.1,
-            self.elsewhere.0,
+            rest,
+            as_noisy,
             lead.p_value.unwrap_or(1.0)
         ));
         lead

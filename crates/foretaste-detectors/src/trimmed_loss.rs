@@ -63,8 +63,6 @@ impl Default for TrimmedLoss {
 
 /// Log-odds (nats) from which the trimmed model is sure.
 const SURE: f32 = 4.0;
-/// Name of the share of a plain model's errors that are gone without the group.
-const REPAIRED: &str = "share of errors repaired";
 /// Fewest samples of a group, and the most groups that are tried.
 const LEAST: usize = 10;
 const GROUPS: usize = 12;
@@ -180,7 +178,7 @@ fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) ->
     let subject = name.map_or("labels of any class".to_owned(), |n| format!("label `{n}`"));
     let mut lead = Lead::new(Kind::Availability, subject, members);
     lead.statistic = ("share of samples gained without them".into(), harm.gain());
-    lead.numbers.push((REPAIRED.into(), harm.repaired()));
+    lead.numbers.push((Lead::REPAIRED.into(), harm.repaired()));
     lead.p_value = Some(harm.p_value);
     lead.class = class;
     let (low, high) = harm.interval();

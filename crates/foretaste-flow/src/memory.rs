@@ -19,13 +19,7 @@ pub fn reset_peak() {
 /// Most bytes that this process held at once since [`reset_peak`]; `None` where the system does not say.
 #[must_use]
 pub fn peak() -> Option<u64> {
-    peak_of("self")
-}
-
-/// Most bytes that a process held at once.
-#[must_use]
-pub fn peak_of(process: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb * 1024)
 }

@@ -21,7 +21,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, named: &BTreeSet<u64>) -> 
         .into_iter()
         .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
         .filter(|(_, l)| l.statistic.1 >= EFFECT)
-        .filter(|(_, l)| l.number("share of errors repaired").is_some_and(|share| share >= REPAIRED));
+        .filter(|(_, l)| l.number(Lead::REPAIRED).is_some_and(|share| share >= REPAIRED));
     let mut taken = named.clone();
     let mut out = vec![];
     for (by, lead) in groups {

@@ -16,19 +16,10 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>)
     strongest(evidence, facts.fdr)
         .into_iter()
         .filter(|(_, l)| l.kind == Kind::CleanLabel && l.statistic.1 >= APART)
-        .filter(|(by, l)| elsewhere(by, l, facts) <= ELSEWHERE)
+        .filter(|(_, l)| l.number(Lead::ELSEWHERE).is_some_and(|share| share <= ELSEWHERE))
         .filter(|(_, l)| 2 * l.members.iter().filter(|r| explained.contains(r)).count() < l.members.len())
         .map(|(by, lead)| claim(by, lead, facts))
         .collect()
-}
-
-/// Share of samples of other classes that are as suspicious as the least of the members.
-fn elsewhere(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> f64 {
-    let score = |r: u64| by.suspicion.score.get(r as usize).copied().unwrap_or(0.0);
-    let least = lead.members.iter().map(|r| score(*r)).fold(f32::INFINITY, f32::min);
-    let others = || (0u64..).zip(facts.labels).filter(|(_, l)| Some(**l) != lead.class);
-    let n = others().count().max(1);
-    others().filter(|(r, _)| score(*r) >= least).count() as f64 / n as f64
 }
 
 fn claim(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
