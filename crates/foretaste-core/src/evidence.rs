@@ -15,6 +15,9 @@ pub struct Suspicion {
     pub expected: Option<Vec<u32>>,
     /// Rows picked by the method's own published rule, used only if the user asks for that rule.
     pub picked: Option<Vec<bool>>,
+    /// True if the score is the probability that the given label is wrong, so that one half means something.
+    #[serde(default)]
+    pub probable: bool,
 }
 
 impl Suspicion {
@@ -34,6 +37,7 @@ impl Suspicion {
             }
         }
         let first = self.score.is_empty();
+        self.probable = next.probable && (first || self.probable);
         self.score.extend(next.score);
         join(&mut self.p_value, next.p_value, first);
         join(&mut self.expected, next.expected, first);

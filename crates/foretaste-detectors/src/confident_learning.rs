@@ -176,6 +176,7 @@ impl Detect for ConfidentLearning {
             p_value: Some(if null.p_value.is_empty() { vec![1.0; flat.labels.len()] } else { null.p_value }),
             expected: Some(if null.expected.is_empty() { vec![MISSING; flat.labels.len()] } else { null.expected }),
             picked: issues.map(|i| i.flagged).filter(|_| self.rule != Decide::Fdr),
+            probable: self.score == Order::WrongLabel && self.rule == Decide::Fdr,
         };
         let pairs = moved(&calibration.q0, &flat.labels, classes);
         if self.score == Order::WrongLabel {

@@ -203,6 +203,7 @@ impl PerRow {
             p_value: all.p_value.as_ref().map(|v| pick(v, &at, 1.0)),
             expected: all.expected.as_ref().map(|v| pick(v, &at, MISSING)),
             picked: all.picked.as_ref().map(|v| pick(v, &at, false)),
+            probable: all.probable,
         }
     }
 }

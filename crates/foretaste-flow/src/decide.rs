@@ -55,9 +55,11 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     // noise does harm, too: what is called noise needs no other name
     let noise = labels.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
     let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
+    let doubted = doubted(evidence, facts, &claims, &labels);
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
     claims.extend(labels);
+    claims.extend(doubted);
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
     claims.extend(facts.drift.iter().flat_map(|d| drift::decide(d, facts)));
@@ -75,6 +77,15 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         claim.finding.id = format!("F{}", i + 1);
     }
     claims
+}
+
+/// Further labels that are likely wrong, if there are findings of wrong labels.
+fn doubted(evidence: &Evidence, facts: &Facts<'_>, coordinated: &[Claim], labels: &[Claim]) -> Option<Claim> {
+    let of_labels = |c: &&Claim| matches!(c.finding.kind, Kind::LabelError | Kind::LabelPoisoning);
+    let told = coordinated.iter().chain(labels);
+    told.clone().find(of_labels)?;
+    let rows = told.flat_map(|c| c.finding.members.iter().map(|m| m.row)).collect();
+    labels::doubted(evidence, facts, &rows)
 }
 
 impl Facts<'_> {

@@ -11,6 +11,9 @@ const LISTED: usize = 100;
 /// Suspicion at which an uncalibrated label detector lists a sample.
 const PLAIN: f32 = 0.9;
 
+/// Probability of a wrong label above which it is listed for review.
+const PROBABLE: f32 = 0.5;
+
 /// One finding per detector that says which label it would expect.
 ///
 /// `explained`: rows that a planted trigger explains; they are no labelling errors.
@@ -80,6 +83,35 @@ fn tested(scored: &Scored, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Opti
     f.tables.push(pairs);
     f.tables.extend(facts.source_table(&f.members));
     f.advice = "Set them aside with `foretaste clean`, or have them labelled again; look at the pair of classes and the source before blaming chance.".into();
+    Some(Claim { finding: f, marks: vec![] })
+}
+
+/// Labels that are more probably wrong than right, but not by so much that the false-discovery level would hold for them.
+///
+/// They are told only where other labels pass the test: where none does, nothing shows that there is noise at all, and
+/// a few odd samples of honest data are not worth anybody's time. `settled`: rows that other findings hold already.
+pub fn doubted(evidence: &Evidence, facts: &Facts<'_>, settled: &BTreeSet<u64>) -> Option<Claim> {
+    let scored = evidence.scored.iter().find(|s| s.suspicion.probable && s.suspicion.expected.is_some())?;
+    let s = &scored.suspicion;
+    let open = |i: &usize| s.score[*i] > PROBABLE && differs(s, facts, *i) && !settled.contains(&(*i as u64));
+    let rows: Vec<usize> = (0..s.score.len()).filter(open).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let wrong: f64 = rows.iter().map(|&i| f64::from(s.score[i])).sum();
+    let title = format!("{} more probably wrong than right", count(rows.len() as u64, "further label"));
+    let found = members(s, &rows, facts, false);
+    let mut f = facts.finding(Kind::LabelError, Severity::Note, title, Action::Review, found);
+    f.detectors = vec![scored.detector.clone()];
+    f.decision.rule = "probable".into();
+    f.why.push(format!(
+        "The same model finds each of them wrong with a probability of more than {:.0} %; about {} of the {} should be. Listed for review, the most probable first: the false-discovery level does not hold for them.",
+        100.0 * PROBABLE,
+        thousands(wrong.round() as u64),
+        thousands(rows.len() as u64)
+    ));
+    f.tables.push(pair_table(&f.members));
+    f.advice = "Look at them from the top, or have them labelled again; `foretaste clean --review` sets them aside, too, and some honest samples with them.".into();
     Some(Claim { finding: f, marks: vec![] })
 }
 

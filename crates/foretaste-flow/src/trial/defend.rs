@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::memory;
 use crate::recipe::Recipe;
 use crate::scan::{Scanned, scan_dataset};
-use foretaste_core::{BestDetector, Detection, DetectorStatus, Finding, Kind};
+use foretaste_core::{Action, BestDetector, Detection, DetectorStatus, Finding, Kind};
 use foretaste_num::rng::Rng;
 use foretaste_truth::average_precision;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,7 +107,9 @@ const FOUND: f64 = 0.1;
 fn judge(done: &Scanned, on: &Attacked<'_>) -> Detection {
     let findings = &done.report.findings;
     let mut by_kind: BTreeMap<Kind, BTreeSet<u64>> = BTreeMap::new();
-    for f in findings {
+    // what is only up for review does not water down what is set aside under the same name
+    let aside: BTreeSet<Kind> = findings.iter().filter(|f| f.action == Action::Quarantine).map(|f| f.kind).collect();
+    for f in findings.iter().filter(|f| f.action == Action::Quarantine || !aside.contains(&f.kind)) {
         by_kind.entry(f.kind).or_default().extend(f.members.iter().map(|m| m.row));
     }
     let share = |a: usize, b: usize| if b == 0 { 0.0 } else { a as f64 / b as f64 };

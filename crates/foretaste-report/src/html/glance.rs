@@ -129,8 +129,8 @@ fn detectors(report: &Report) -> Spans {
 }
 
 /// Rules of decision that are our own; any other was asked for.
-const RULES: [&str; 7] =
-    ["confirmed", "harm", "benjamini-hochberg", "bonferroni", "apart", "fact", "uncalibrated"];
+const RULES: [&str; 8] =
+    ["confirmed", "harm", "benjamini-hochberg", "bonferroni", "apart", "probable", "fact", "uncalibrated"];
 
 /// What each group of findings rests on.
 fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
@@ -168,6 +168,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     if let Some(ids) = by(&|r| r == "apart") {
         out.push(words::spans(&format!(
             "{ids}: two kinds of samples in one class, farther apart than in any honest data at hand; of that distance no level can be stated. An exact test says that other classes are not like it."
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "probable") {
+        out.push(words::spans(&format!(
+            "{ids}: more probably wrong than right, by the same model; the stated level does not hold for them."
         )));
     }
     if let Some(ids) = by(&|r| r == "fact") {
