@@ -1,7 +1,9 @@
 //! The only door out of an algorithm.
 
 use foretaste_num::knn::{Metric, Neighbours, self_neighbours};
-use foretaste_num::rng::Rng;
+use foretaste_num::pictures::{Model, Pictures};
+use foretaste_num::rng::{Rng, mix};
+use foretaste_num::softmax::FoldOptions;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +25,7 @@ pub struct Ctx {
     profile: Profile,
     notes: Mutex<Vec<String>>,
     neighbours: Mutex<HashMap<(u64, usize), Arc<Neighbours>>>,
+    picture_model: Mutex<Option<(u64, Arc<Model>)>>,
 }
 
 /// Neighbours are searched for at least so many, so that detectors that ask for fewer share one search.
@@ -67,7 +70,7 @@ impl Ctx {
     /// The search is the dearest step of many detectors, so equal questions are answered once.
     #[must_use]
     pub fn neighbours(&self, values: &[f32], dim: usize, k: usize) -> Arc<Neighbours> {
-        let mut hash = foretaste_num::rng::mix(values.len() as u64);
+        let mut hash = mix(values.len() as u64);
         for v in values {
             hash = (hash ^ u64::from(v.to_bits())).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
         }
@@ -78,6 +81,23 @@ impl Ctx {
         let found = Arc::new(self_neighbours(values, dim.max(1), k.max(LEAST_NEIGHBOURS), Metric::Euclidean));
         open(&self.neighbours).insert(key, Arc::clone(&found));
         found
+    }
+
+    /// A model of pictures of the classes of the profile; `labels`: one per picture. Detectors that look at the same pictures
+    /// share it.
+    #[must_use]
+    pub fn picture_model(&self, pictures: &Pictures<'_>, labels: &[u32]) -> Arc<Model> {
+        let words = pictures.pixels.chunks(8).map(|c| c.iter().fold(0, |w, v| (w << 8) | u64::from(*v)));
+        let words = words.chain(labels.iter().map(|l| u64::from(*l)));
+        let shape = [pictures.width, pictures.height, pictures.channels].map(|v| v as u64);
+        let key = words.chain(shape).fold(0, |h, w| mix(h ^ w));
+        if let Some((_, known)) = open(&self.picture_model).as_ref().filter(|(k, _)| *k == key) {
+            return Arc::clone(known);
+        }
+        let options = FoldOptions { seed: self.seed, ..FoldOptions::default() };
+        let model = Arc::new(Model::new(pictures, labels, self.profile.classes.len(), &options));
+        *open(&self.picture_model) = Some((key, Arc::clone(&model)));
+        model
     }
 
     /// Tells the user something about this run. The same text is kept once.

@@ -5,7 +5,6 @@ use crate::planted::{self, Believed, PLAIN, Planted, Planting};
 use foretaste_core::{Ctx, Kind, Lead, Trigger};
 use foretaste_macros::Catalogue;
 use foretaste_num::patches::{Patch, PatchOptions, Patches, patches};
-use foretaste_num::softmax::FoldOptions;
 
 /// The same pixels at the same place of many pictures, which go with a class.
 ///
@@ -58,11 +57,12 @@ impl OfPictures for PatchAssociation {
         let options = PatchOptions {
             least_rows: self.least_rows,
             contrast: self.contrast.min(255) as u8,
-            folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
             ..PatchOptions::default()
         };
         let all = hung.pictures();
-        let found = patches(&all, &hung.given, ctx.profile().classes.len(), &options);
+        let found = patches(&all, &hung.given, ctx.profile().classes.len(), &options, || {
+            ctx.picture_model(&all, &hung.given)
+        });
         let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels, found.tested);
         for (patch, p) in believed(&found) {
             planting.take(lead(patch, &p, found.tested, all.channels, ctx), &patch.rows, p.planted);

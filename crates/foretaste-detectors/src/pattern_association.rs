@@ -6,7 +6,6 @@ use foretaste_core::{Ctx, Kind, Lead, Trigger, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::patterns::{Pattern, PatternOptions, patterns};
 use foretaste_num::pictures::Pictures;
-use foretaste_num::softmax::FoldOptions;
 
 /// One see-through pattern over many pictures, which goes with a class.
 ///
@@ -74,11 +73,13 @@ impl OfPictures for PatternAssociation {
         let options = PatternOptions {
             least_rows: self.least_rows,
             directions: self.directions,
-            folds: FoldOptions { seed: ctx.seed(), ..FoldOptions::default() },
+            seed: ctx.seed(),
             ..PatternOptions::default()
         };
         let all = hung.pictures();
-        let found = patterns(&all, &hung.given, ctx.profile().classes.len(), &options);
+        let found = patterns(&all, &hung.given, ctx.profile().classes.len(), &options, || {
+            ctx.picture_model(&all, &hung.given)
+        });
         let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels, found.tested);
         for pattern in &found.found {
             let believed = believed(pattern, found.tested);

@@ -5,11 +5,10 @@
 //! is the label a surprise to a model that did not see the picture, with the stamp painted over?
 
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::pictures::{Model, Pictures, Place};
 use crate::rng::mix;
-use crate::softmax::FoldOptions;
 use crate::surprise::{Labels, Surprise, mostly_in};
 
 /// How to look for stamps.
@@ -21,13 +20,11 @@ pub struct PatchOptions {
     pub contrast: u8,
     /// Most stamps that come back.
     pub most: usize,
-    /// Folds of the model.
-    pub folds: FoldOptions,
 }
 
 impl Default for PatchOptions {
     fn default() -> Self {
-        Self { least_rows: 5, contrast: 40, most: 20, folds: FoldOptions::default() }
+        Self { least_rows: 5, contrast: 40, most: 20 }
     }
 }
 
@@ -62,14 +59,21 @@ const GROW: f64 = 0.95;
 /// Share of the pictures from which a content is background.
 const BACKGROUND: f64 = 0.3;
 
-/// Looks for stamps. `labels`: one per picture, not below `classes` where there is none.
+/// Looks for stamps. `labels`: one per picture, not below `classes` where there is none. `model`: of these pictures and labels;
+/// not asked for if no content repeats.
 #[must_use]
-pub fn patches(pictures: &Pictures<'_>, labels: &[u32], classes: usize, options: &PatchOptions) -> Patches {
+pub fn patches(
+    pictures: &Pictures<'_>,
+    labels: &[u32],
+    classes: usize,
+    options: &PatchOptions,
+    model: impl FnOnce() -> Arc<Model>,
+) -> Patches {
     let fits = pictures.width >= SIDE && pictures.height >= SIDE && pictures.channels > 0;
     if classes < 2 || !fits || pictures.len() != labels.len() {
         return Patches::default();
     }
-    Search { pictures, labels: Labels::new(labels, classes), options }.run()
+    Search { pictures, labels: Labels::new(labels, classes), options }.run(model)
 }
 
 /// A content that enough pictures share.
@@ -87,7 +91,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&self) -> Patches {
+    fn run(&self, model: impl FnOnce() -> Arc<Model>) -> Patches {
         let (w, h) = (self.pictures.width, self.pictures.height);
         let places: Vec<(usize, usize)> =
             (0..=h - SIDE).flat_map(|y| (0..=w - SIDE).map(move |x| (x, y))).collect();
@@ -107,7 +111,7 @@ impl Search<'_> {
         if taken.is_empty() {
             return Patches { found: vec![], tested };
         }
-        let model = Model::new(self.pictures, self.labels.codes, self.labels.classes, &self.options.folds);
+        let model = model();
         let mut found: Vec<Patch> = taken.into_par_iter().map(|s| self.judge(s, &model)).collect();
         found.sort_by(|a, b| b.surprise.z.total_cmp(&a.surprise.z).then(a.place.cmp(&b.place)));
         Patches { found, tested }
@@ -115,18 +119,15 @@ impl Search<'_> {
 
     /// Contents of the window at a place that enough pictures share, and the number of them.
     fn shared(&self, x: usize, y: usize) -> (Vec<Shared>, usize) {
-        let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
-        for i in 0..self.labels.codes.len() {
-            if self.labels.knows(i)
-                && let Some(hash) = self.content(i, x, y)
-            {
-                seen.entry(hash).or_default().push(i as u32);
-            }
-        }
+        let known = (0..self.labels.codes.len()).filter(|i| self.labels.knows(*i));
+        let mut seen: Vec<(u64, u32)> =
+            known.filter_map(|i| Some((self.content(i, x, y)?, i as u32))).collect();
+        seen.sort_unstable();
         let n = self.labels.codes.len() as f64;
         let mut kept: Vec<Vec<u32>> = seen
-            .into_values()
+            .chunk_by(|a, b| a.0 == b.0)
             .filter(|r| r.len() >= self.options.least_rows as usize && (r.len() as f64) < BACKGROUND * n)
+            .map(|r| r.iter().map(|s| s.1).collect())
             .collect();
         kept.sort();
         let tested = kept.len();
@@ -142,15 +143,19 @@ impl Search<'_> {
     fn content(&self, i: usize, x: usize, y: usize) -> Option<u64> {
         let (image, line, c) =
             (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
-        let (mut low, mut high, mut hash) = (255u8, 0u8, 0u64);
-        for v in y..y + SIDE {
-            for p in &image[v * line + x * c..v * line + (x + SIDE) * c] {
-                low = low.min(*p);
-                high = high.max(*p);
-                hash = mix(hash.rotate_left(9) ^ u64::from(*p));
-            }
+        let lines = || (y..y + SIDE).map(|v| &image[v * line + x * c..v * line + (x + SIDE) * c]);
+        let (mut low, mut high) = (255u8, 0u8);
+        for p in lines().flatten() {
+            low = low.min(*p);
+            high = high.max(*p);
         }
-        (high - low >= self.options.contrast).then_some(hash)
+        if high - low < self.options.contrast {
+            return None;
+        }
+        // seven values fit a word
+        let word = |p: &[u8]| p.iter().fold(0u64, |w, v| (w << 8) ^ u64::from(*v));
+        let hash = lines().flat_map(|l| l.chunks(7)).fold(0u64, |h, p| mix(h.rotate_left(9) ^ word(p)));
+        Some(hash)
     }
 
     fn judge(&self, s: Shared, model: &Model) -> Patch {
@@ -233,6 +238,7 @@ impl Search<'_> {
 mod tests {
     use super::*;
     use crate::rng::Rng;
+    use crate::softmax::FoldOptions;
 
     /// Noisy pictures with a bright half that tells the class; `poison` of class 0 get a stamp and label 1.
     fn pictures(n: usize, poison: usize) -> (Vec<u8>, Vec<u32>) {
@@ -262,11 +268,15 @@ mod tests {
         (pixels, labels)
     }
 
+    fn model(all: &Pictures<'_>, labels: &[u32]) -> Arc<Model> {
+        Arc::new(Model::new(all, labels, 2, &FoldOptions::default()))
+    }
+
     #[test]
     fn a_stamp_is_found_pixel_for_pixel() {
         let (pixels, labels) = pictures(800, 12);
         let all = Pictures { pixels: &pixels, width: 16, height: 16, channels: 1 };
-        let out = patches(&all, &labels, 2, &PatchOptions::default());
+        let out = patches(&all, &labels, 2, &PatchOptions::default(), || model(&all, &labels));
         let best = &out.found[0];
         assert_eq!(best.place, Place { left: 11, top: 11, width: 3, height: 3 });
         assert_eq!(best.pixels, [255, 0, 255, 0, 255, 0, 255, 0, 255]);
@@ -278,12 +288,18 @@ mod tests {
     fn pictures_of_the_world_share_no_window() {
         let (pixels, labels) = pictures(800, 0);
         let all = Pictures { pixels: &pixels, width: 16, height: 16, channels: 1 };
-        assert_eq!(patches(&all, &labels, 2, &PatchOptions::default()), Patches::default());
+        assert_eq!(
+            patches(&all, &labels, 2, &PatchOptions::default(), || model(&all, &labels)),
+            Patches::default()
+        );
     }
 
     #[test]
     fn nothing_to_look_at_is_no_trouble() {
         let none = Pictures { pixels: &[], width: 0, height: 0, channels: 0 };
-        assert_eq!(patches(&none, &[], 2, &PatchOptions::default()), Patches::default());
+        assert_eq!(
+            patches(&none, &[], 2, &PatchOptions::default(), || model(&none, &[])),
+            Patches::default()
+        );
     }
 }

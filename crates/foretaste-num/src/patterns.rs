@@ -13,11 +13,12 @@ use crate::linalg::positive::dot;
 use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
-use crate::softmax::FoldOptions;
+use crate::softmax::laned;
 use crate::span::{Span, product};
 use crate::surprise::{Labels, Surprise, mostly_in};
 use outside::{Outside, Whole};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// How to look for patterns.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,13 +29,13 @@ pub struct PatternOptions {
     pub directions: u32,
     /// Most patterns that come back.
     pub most: usize,
-    /// Folds of the model, and the seed.
-    pub folds: FoldOptions,
+    /// Names the search drawn.
+    pub seed: u64,
 }
 
 impl Default for PatternOptions {
     fn default() -> Self {
-        Self { least_rows: 8, directions: 24, most: 5, folds: FoldOptions::default() }
+        Self { least_rows: 8, directions: 24, most: 5, seed: 0 }
     }
 }
 
@@ -88,13 +89,14 @@ const UNSTEADY: f64 = -10.0;
 /// Probability, corrected for all groups, up to which a group is worth a model of its own.
 const WORTH: f64 = 0.05;
 
-/// Looks for patterns. `labels`: one per picture, not below `classes` where there is none.
+/// Looks for patterns. `labels`: one per picture, not below `classes` where there is none. `model`: of these pictures and labels.
 #[must_use]
 pub fn patterns(
     pictures: &Pictures<'_>,
     labels: &[u32],
     classes: usize,
     options: &PatternOptions,
+    model: impl FnOnce() -> Arc<Model>,
 ) -> Patterns {
     let fits = pictures.width > 1 && pictures.height > 1 && pictures.channels > 0;
     if classes < 3 || !fits || pictures.len() != labels.len() {
@@ -107,7 +109,8 @@ pub fn patterns(
         return Patterns::default();
     }
     let labels = Labels::new(labels, classes);
-    let model = Model::new(pictures, labels.codes, classes, &options.folds);
+    let model = model();
+    let model = &*model;
     let wholes = scales.iter().map(|(rows, dim)| Whole::new(rows, *dim)).collect();
     Search { pictures, labels, options, wholes, model }.run()
 }
@@ -157,7 +160,7 @@ struct Search<'a> {
     labels: Labels<'a>,
     options: &'a PatternOptions,
     wholes: Vec<Whole<'a>>,
-    model: Model,
+    model: &'a Model,
 }
 
 /// A group of pictures of a class and how strong the pattern is in every picture of all.
@@ -217,15 +220,11 @@ impl Search<'_> {
             return (vec![], 0);
         }
         let Some(outside) = whole.without(own) else { return (vec![], 0) };
-        let inside = Inside::new(own.iter().map(|i| outside.whiten(whole.row(*i as usize))).collect());
-        let asked: Vec<(bool, Option<usize>)> = own
-            .iter()
-            .map(|i| self.model.probabilities(self.pictures, *i as usize, self.pictures.get(*i as usize)))
-            .map(|p| (p[class as usize] < 0.5, other(&p, class)))
-            .collect();
-        let doubtful: Vec<bool> = asked.iter().map(|a| a.0).collect();
-        let looks: Vec<Option<usize>> = asked.iter().map(|a| a.1).collect();
-        let seed = mix(self.options.folds.seed ^ u64::from(class));
+        let inside = Inside::new(outside.whiten(own.iter().map(|i| whole.row(*i as usize))), whole.dim);
+        let asked = || own.iter().map(|i| self.model.of(*i as usize));
+        let doubtful: Vec<bool> = asked().map(|p| p[class as usize] < 0.5).collect();
+        let looks: Vec<Option<usize>> = asked().map(|p| other(p, class)).collect();
+        let seed = mix(self.options.seed ^ u64::from(class));
         let found = inside.groups(&doubtful, self.options, seed);
         let tested = found.len();
         let seen = Seen { whole, outside: &outside, inside: &inside, looks: &looks };
@@ -236,14 +235,19 @@ impl Search<'_> {
     fn group(&self, class: u32, own: &[u32], with: &[bool], seen: &Seen<'_>, total: &[f64]) -> Option<Group> {
         let Seen { whole, outside, inside, looks } = *seen;
         let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
-        let direction = inside.mean(&members);
         let along = inside.along(&members);
         let (cut, _) = halves(&along)?;
-        let (f, shift) = outside.filter(&direction);
+        let outsiders: Vec<usize> = (0..own.len()).filter(|&k| !with[k]).collect();
+        let (strengths, weak) = inside.crossed(&members, &outsiders);
+        let apart = odds::apart(&strengths, &weak);
+        if apart <= 0.0 {
+            return None;
+        }
+        let (f, shift) = outside.filter(&inside.mean(&members));
         let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();
         let of_row = |i: usize| {
             let row = whole.row(i);
-            row.iter().zip(&filter).map(|(v, f)| f64::from(v * f)).sum::<f64>() - shift
+            f64::from(laned(row.len(), |k| row[k] * filter[k])) - shift
         };
         let all: Vec<f64> = (0..self.labels.codes.len()).map(of_row).collect();
         let up = members.iter().map(|k| along[*k]).sum::<f64>() / members.len() as f64;
@@ -251,12 +255,8 @@ impl Search<'_> {
             .filter(|i| self.labels.codes[*i] != class && all[*i] < cut)
             .map(|i| all[i])
             .collect();
-        let around = deviation(&others);
-        let outsiders: Vec<usize> = (0..own.len()).filter(|&k| !with[k]).collect();
-        let (strengths, weak) = inside.crossed(&members, &outsiders);
-        let steady = odds::steady(&strengths, around);
-        let apart = odds::apart(&strengths, &weak);
-        if steady < UNSTEADY || apart <= 0.0 {
+        let steady = odds::steady(&strengths, deviation(&others));
+        if steady < UNSTEADY {
             return None;
         }
         let own_rows: Vec<u32> = members.iter().map(|k| own[*k]).collect();
@@ -321,7 +321,7 @@ impl Search<'_> {
         let pixels: Vec<u8> =
             (0..self.pictures.len()).into_par_iter().flat_map_iter(|i| self.without(&group, i)).collect();
         let plain = Pictures { pixels: &pixels, ..*self.pictures };
-        let model = Model::new(&plain, self.labels.codes, self.labels.classes, &self.options.folds);
+        let model = self.model.again(&plain, self.labels.codes);
         let carries = |i: &u32| {
             let i = *i as usize;
             let own = self.labels.codes[i] == group.class;
@@ -362,30 +362,41 @@ struct Seen<'a> {
 
 /// Rows of a class, white to the others.
 struct Inside {
-    z: Vec<Vec<f64>>,
+    z: Vec<f64>,
+    dim: usize,
     /// Products of all pairs of rows, row-major; empty above [`PAIRED`] rows.
     products: Vec<f64>,
 }
 
 impl Inside {
-    fn new(z: Vec<Vec<f64>>) -> Self {
-        let mut products = vec![];
-        if z.len() <= PAIRED {
-            let (rows, dim) = (z.len(), z.first().map_or(0, Vec::len));
-            let flat: Vec<f64> = z.iter().flatten().copied().collect();
+    fn new(z: Vec<f64>, dim: usize) -> Self {
+        let (mut products, rows) = (vec![], z.len() / dim.max(1));
+        if rows <= PAIRED {
             products = vec![0.0; rows * rows];
-            let all = Span::rows(&flat, rows, dim);
+            let all = Span::rows(&z, rows, dim);
             product(all, all.turned(), &mut products, false);
         }
-        Self { z, products }
+        Self { z, dim, products }
+    }
+
+    fn len(&self) -> usize {
+        self.z.len() / self.dim.max(1)
+    }
+
+    fn row(&self, k: usize) -> &[f64] {
+        &self.z[k * self.dim..(k + 1) * self.dim]
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.z.chunks_exact(self.dim.max(1))
     }
 
     /// Every row along the mean of some.
     fn along(&self, members: &[usize]) -> Vec<f64> {
-        let n = self.z.len();
+        let n = self.len();
         if self.products.is_empty() {
             let direction = self.mean(members);
-            return self.z.iter().map(|z| dot(z, &direction)).collect();
+            return self.rows().map(|z| dot(z, &direction)).collect();
         }
         let mut sums = vec![0f64; n];
         for k in members {
@@ -398,12 +409,12 @@ impl Inside {
 
     /// Groups at the far ends of the directions in which the class is widest, each once.
     fn groups(&self, doubtful: &[bool], options: &PatternOptions, seed: u64) -> Vec<Vec<bool>> {
-        let everyone: Vec<usize> = (0..self.z.len()).collect();
+        let everyone: Vec<usize> = (0..self.len()).collect();
         let some: Vec<usize> = everyone.iter().copied().filter(|k| doubtful[*k]).collect();
         let mut starts = vec![doubtful.to_vec()];
         for rows in [&everyone, &some] {
             for direction in self.widest(rows, options.directions as usize, seed) {
-                let along: Vec<f64> = self.z.iter().map(|z| dot(z, &direction)).collect();
+                let along: Vec<f64> = self.rows().map(|z| dot(z, &direction)).collect();
                 let back: Vec<f64> = along.iter().map(|v| -v).collect();
                 for side in [along, back] {
                     starts.extend(halves(&side).map(|h| h.1));
@@ -429,11 +440,11 @@ impl Inside {
 
     /// Orthonormal directions in which the rows lie farthest from the origin, which is the mean of the other classes.
     fn widest(&self, rows: &[usize], directions: usize, seed: u64) -> Vec<Vec<f64>> {
-        let dim = self.z.first().map_or(0, Vec::len);
+        let dim = self.dim;
         if rows.len() < 4 {
             return vec![];
         }
-        let flat: Vec<f32> = rows.iter().flat_map(|k| &self.z[*k]).map(|v| *v as f32).collect();
+        let flat: Vec<f32> = rows.iter().flat_map(|k| self.row(*k)).map(|v| *v as f32).collect();
         let (_, basis) = truncated_svd_dense(&flat, rows.len(), dim, directions, seed);
         let rank = basis.len() / dim.max(1);
         (0..rank).map(|r| (0..dim).map(|k| f64::from(basis[k * rank + r])).collect()).collect()
@@ -457,8 +468,8 @@ impl Inside {
 
     /// Mean of some rows, of length one.
     fn mean(&self, members: &[usize]) -> Vec<f64> {
-        let mut mean = vec![0f64; self.z.first().map_or(0, Vec::len)];
-        members.iter().for_each(|k| mean.iter_mut().zip(&self.z[*k]).for_each(|(m, v)| *m += v));
+        let mut mean = vec![0f64; self.dim];
+        members.iter().for_each(|k| mean.iter_mut().zip(self.row(*k)).for_each(|(m, v)| *m += v));
         let norm = dot(&mean, &mean).sqrt().max(f64::MIN_POSITIVE);
         mean.iter_mut().for_each(|v| *v /= norm);
         mean
@@ -470,7 +481,7 @@ impl Inside {
         let half = |odd: usize| members.iter().copied().skip(odd).step_by(2).collect::<Vec<usize>>();
         let (a, b) = (half(0), half(1));
         let (to_a, to_b) = (self.mean(&a), self.mean(&b));
-        let along = |k: &usize, to: &[f64]| dot(&self.z[*k], to);
+        let along = |k: &usize, to: &[f64]| dot(self.row(*k), to);
         let crossed = a.iter().map(|k| along(k, &to_b)).chain(b.iter().map(|k| along(k, &to_a)));
         let both = others.iter().map(|k| f64::midpoint(along(k, &to_a), along(k, &to_b)));
         (crossed.collect(), both.collect())
@@ -511,8 +522,9 @@ fn deviation(values: &[f64]) -> f64 {
 }
 
 /// The most probable class but one.
-fn other(p: &[f64], but: u32) -> Option<usize> {
-    (0..p.len()).filter(|k| *k != but as usize).max_by(|a, b| p[*a].total_cmp(&p[*b]).then(b.cmp(a)))
+fn other<T: Copy + PartialOrd>(p: &[T], but: u32) -> Option<usize> {
+    let larger = |best: usize, k: usize| if p[k] > p[best] { k } else { best };
+    (0..p.len()).filter(|k| *k != but as usize).reduce(larger)
 }
 
 fn add(sum: &mut [f64], image: &[u8]) {

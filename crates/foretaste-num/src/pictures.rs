@@ -2,7 +2,7 @@
 
 mod model;
 
-pub(crate) use model::Model;
+pub use model::Model;
 
 /// Pictures of one size: row by row, channels interleaved.
 #[derive(Clone, Copy, Debug)]

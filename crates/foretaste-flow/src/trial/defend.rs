@@ -108,7 +108,8 @@ fn judge(done: &Scanned, on: &Attacked<'_>) -> Detection {
     let findings = &done.report.findings;
     let mut by_kind: BTreeMap<Kind, BTreeSet<u64>> = BTreeMap::new();
     // what is only up for review does not water down what is set aside under the same name
-    let aside: BTreeSet<Kind> = findings.iter().filter(|f| f.action == Action::Quarantine).map(|f| f.kind).collect();
+    let aside: BTreeSet<Kind> =
+        findings.iter().filter(|f| f.action == Action::Quarantine).map(|f| f.kind).collect();
     for f in findings.iter().filter(|f| f.action == Action::Quarantine || !aside.contains(&f.kind)) {
         by_kind.entry(f.kind).or_default().extend(f.members.iter().map(|m| m.row));
     }

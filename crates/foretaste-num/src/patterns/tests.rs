@@ -1,5 +1,6 @@
 use super::*;
 use crate::rng::Rng;
+use crate::softmax::FoldOptions;
 
 const SIDE: usize = 12;
 
@@ -26,11 +27,15 @@ fn pictures(n: usize, poison: usize) -> (Vec<u8>, Vec<u32>) {
     (pixels, labels)
 }
 
+fn model(all: &Pictures<'_>, labels: &[u32], classes: usize) -> Arc<Model> {
+    Arc::new(Model::new(all, labels, classes, &FoldOptions::default()))
+}
+
 #[test]
 fn a_wave_is_found_in_the_pictures_that_have_it() {
     let (pixels, labels) = pictures(1200, 40);
     let all = Pictures { pixels: &pixels, width: SIDE, height: SIDE, channels: 1 };
-    let out = patterns(&all, &labels, 6, &PatternOptions::default());
+    let out = patterns(&all, &labels, 6, &PatternOptions::default(), || model(&all, &labels, 6));
     let best = &out.found[0];
     let poisoned: Vec<u32> = (0..1200u32).filter(|i| i % 6 != 0 && labels[*i as usize] == 0).collect();
     assert_eq!((best.class, &best.rows), (0, &poisoned));
@@ -44,18 +49,23 @@ fn a_wave_is_found_in_the_pictures_that_have_it() {
 fn pictures_as_they_are_hold_none() {
     let (pixels, labels) = pictures(1200, 0);
     let all = Pictures { pixels: &pixels, width: SIDE, height: SIDE, channels: 1 };
-    let out = patterns(&all, &labels, 6, &PatternOptions::default());
+    let out = patterns(&all, &labels, 6, &PatternOptions::default(), || model(&all, &labels, 6));
     assert!(out.found.is_empty() && out.tested > 0, "{out:?}");
 }
 
 #[test]
 fn nothing_to_look_at_is_no_trouble() {
     let none = Pictures { pixels: &[], width: 0, height: 0, channels: 0 };
-    assert_eq!(patterns(&none, &[], 3, &PatternOptions::default()), Patterns::default());
+    assert_eq!(
+        patterns(&none, &[], 3, &PatternOptions::default(), || model(&none, &[], 3)),
+        Patterns::default()
+    );
     let same = [7u8; 64 * 200];
     let all = Pictures { pixels: &same, width: 8, height: 8, channels: 1 };
     let labels: Vec<u32> = (0..200).map(|i| i % 3).collect();
-    assert!(patterns(&all, &labels, 3, &PatternOptions::default()).found.is_empty());
+    assert!(
+        patterns(&all, &labels, 3, &PatternOptions::default(), || model(&all, &labels, 3)).found.is_empty()
+    );
 }
 
 #[test]
@@ -69,8 +79,8 @@ fn two_heaps_of_numbers_are_cut_between() {
 #[test]
 fn products_of_pairs_say_the_same_as_the_rows() {
     let mut rng = Rng::new(4, "inside");
-    let z: Vec<Vec<f64>> = (0..30).map(|_| (0..7).map(|_| rng.normal()).collect()).collect();
-    let (paired, plain) = (Inside::new(z.clone()), Inside { z, products: vec![] });
+    let z: Vec<f64> = (0..30 * 7).map(|_| rng.normal()).collect();
+    let (paired, plain) = (Inside::new(z.clone(), 7), Inside { z, dim: 7, products: vec![] });
     let members = [3, 8, 21];
     for (a, b) in paired.along(&members).iter().zip(plain.along(&members)) {
         assert!((a - b).abs() < 1e-12);

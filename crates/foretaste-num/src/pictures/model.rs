@@ -11,15 +11,19 @@ const CELLS: usize = 7;
 const DIRECTIONS: usize = 8;
 
 /// Softmax regressions of the folds over standardised features.
-pub(crate) struct Model {
+#[derive(Debug)]
+pub struct Model {
     fitted: OutOfFold,
     calibration: Calibration,
     classes: usize,
     mean: Vec<f32>,
     scale: Vec<f32>,
+    options: FoldOptions,
 }
 
 impl Model {
+    /// Learns from pictures; `labels`: one per picture, not below `classes` where there is none.
+    #[must_use]
     pub fn new(pictures: &Pictures<'_>, labels: &[u32], classes: usize, options: &FoldOptions) -> Self {
         let rows: Vec<Vec<f32>> =
             (0..pictures.len()).into_par_iter().map(|i| features(pictures, pictures.get(i))).collect();
@@ -45,18 +49,29 @@ impl Model {
         let options = FoldOptions { keep_models: true, ..options.clone() };
         let fitted = out_of_fold(Rows::Dense { data: &data, dim }, labels, classes, None, &options);
         let calibration = calibrate(&[&fitted.probs], labels, classes, &CalibrateOptions::default());
-        Self { fitted, calibration, classes, mean, scale }
+        Self { fitted, calibration, classes, mean, scale, options }
+    }
+
+    /// The same model of other pictures in the place of these: the strength of the penalty is not looked for again.
+    pub(crate) fn again(&self, pictures: &Pictures<'_>, labels: &[u32]) -> Self {
+        let options = FoldOptions { l2: Some(self.fitted.l2), ..self.options.clone() };
+        Self::new(pictures, labels, self.classes, &options)
+    }
+
+    /// Probabilities of the classes of picture `i` as it is, by the model that has not seen it.
+    pub(crate) fn of(&self, i: usize) -> &[f32] {
+        &self.calibration.q0[i * self.classes..(i + 1) * self.classes]
     }
 
     /// Probabilities of the classes of picture `i`, by the model that has not seen it, with a place painted over.
-    pub fn painted_over(&self, pictures: &Pictures<'_>, i: usize, place: Place) -> Vec<f64> {
+    pub(crate) fn painted_over(&self, pictures: &Pictures<'_>, i: usize, place: Place) -> Vec<f64> {
         let mut image = pictures.get(i).to_vec();
         paint(&mut image, pictures, place);
         self.probabilities(pictures, i, &image)
     }
 
     /// Probabilities of the classes by the model that has not seen picture `i`, of that picture as `image` shows it.
-    pub fn probabilities(&self, pictures: &Pictures<'_>, i: usize, image: &[u8]) -> Vec<f64> {
+    pub(crate) fn probabilities(&self, pictures: &Pictures<'_>, i: usize, image: &[u8]) -> Vec<f64> {
         let mut x = features(pictures, image);
         x.iter_mut().zip(self.mean.iter().zip(&self.scale)).for_each(|(x, (m, s))| *x = (*x - m) * s);
         let Some(m) = self.fitted.models.get(self.fitted.fold[i] as usize) else {

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::math::{sigmoid, softmax};
+use super::math::{laned, sigmoid, softmax};
 use super::rows::{Prepared, ROW_CHUNK};
 use super::{FitOptions, Softmax, logits_of};
 
@@ -404,11 +404,8 @@ fn along_here(job: &Job<'_>, along_z: &[f32], residual: &[f32]) -> Vec<Along> {
                 for (k, &weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                     let lanes = k * job.logits..(k + 1) * job.logits;
                     let (r, d) = (&r[lanes.clone()], &d[lanes]);
-                    let (mut rd, mut squares) = (0f32, 0f32);
-                    for (&r, &d) in r.iter().zip(d) {
-                        rd += r * d;
-                        squares += r * d * d;
-                    }
+                    let rd = laned(r.len(), |l| r[l] * d[l]);
+                    let squares = laned(r.len(), |l| r[l] * d[l] * d[l]);
                     // residual = weight * (p - [class is y])
                     let own = if job.logits == 1 { if y == 1 { d[0] } else { 0.0 } } else { d[y] };
                     let mean = rd / weight + own;
@@ -497,12 +494,9 @@ fn row_residual(job: &Job<'_>, row: usize, d: &[f32], r: &mut [f32], out: &mut [
             continue;
         }
         softmax(p);
-        let (mut mean, mut squares) = (0f32, 0f32);
-        for (p, &d) in p.iter_mut().zip(d) {
-            mean += *p * d;
-            squares += *p * d * d;
-            *p *= weight;
-        }
+        let mean = laned(d.len(), |l| p[l] * d[l]);
+        let squares = laned(d.len(), |l| p[l] * d[l] * d[l]);
+        p.iter_mut().for_each(|p| *p *= weight);
         p[y] -= weight;
         out[k].slope += f64::from(weight * (mean - d[y]));
         out[k].curvature += f64::from(weight * (squares - mean * mean)).max(0.0);
