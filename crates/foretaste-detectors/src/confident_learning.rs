@@ -9,7 +9,7 @@ use foretaste_macros::Catalogue;
 use foretaste_num::confident::{self, Options, Rule, Score};
 use foretaste_num::label_null::label_null;
 use foretaste_num::label_pairs::{Moved, moved};
-use foretaste_num::softmax::calibrate::{CalibrateOptions, calibrate};
+use foretaste_num::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
 use serde_json::Value;
 
 /// Labels that the rest of the data contradict, judged by a model that did not see the sample.
@@ -164,7 +164,9 @@ impl Detect for ConfidentLearning {
         }
         repair(&mut flat.values, classes, ctx);
         let calibration = calibrate(&[&flat.values], &flat.labels, classes, &CalibrateOptions::default());
-        let null = label_null(&calibration.q0, &flat.labels, classes, calibration.floor);
+        let noise = if noisy(&flat, classes, &calibration) { calibration.floor } else { 0.0 };
+        let null = label_null(&calibration.q0, &flat.labels, classes, noise);
+        let pairs = moved(&calibration.q0, &flat.labels, classes);
         let issues = self.published(&flat)?;
         let score = match (&self.score, &issues) {
             (Order::Published(_), Some(issues)) => issues.score.iter().map(|q| 1.0 - q).collect(),
@@ -178,7 +180,6 @@ impl Detect for ConfidentLearning {
             picked: issues.map(|i| i.flagged).filter(|_| self.rule != Decide::Fdr),
             probable: self.score == Order::WrongLabel && self.rule == Decide::Fdr,
         };
-        let pairs = moved(&calibration.q0, &flat.labels, classes);
         if self.score == Order::WrongLabel {
             pairs.iter().for_each(|pair| informed(&mut suspicion, pair));
         }
@@ -197,6 +198,22 @@ impl Detect for ConfidentLearning {
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
     }
+}
+
+/// Twice the gain in log-likelihood by a floor from which on there is noise: exceeded once in a thousand times without
+/// (chi-squared, one degree of freedom).
+const NOISE: f64 = 10.83;
+
+/// Are the labels noisy at all? With two classes hard samples look like noise, and what is read off the probabilities as noise
+/// has to be believed first; more classes show noise by labels that nothing resembles.
+fn noisy(flat: &Flat, classes: usize, with: &Calibration) -> bool {
+    if classes != 2 {
+        return true;
+    }
+    let plain = CalibrateOptions { floor: false, ..CalibrateOptions::default() };
+    let without = calibrate(&[&flat.values], &flat.labels, classes, &plain);
+    let labelled = flat.labels.iter().filter(|l| **l != MISSING).count() as f64;
+    2.0 * labelled * (with.log_likelihood - without.log_likelihood) >= NOISE
 }
 
 /// What is known once a pair is: its samples are as likely wrong as the pair says.
