@@ -63,6 +63,7 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     let floor = floor.clamp(1e-5, 0.9);
     let mut transition = uniform(classes, floor);
     let mut sharp = q0.to_vec();
+    let mut even = Some(floor / classes as f64);
     if labels.len() as f64 * (classes * classes) as f64 <= PAIR_WORK {
         let noisy = mixed(q0, &transition, classes);
         let informed = classes == 2 && noise && explained(&noisy, labels, classes) >= INFORMED;
@@ -73,12 +74,13 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
             let clean = without_noise(&noisy, &inverse, classes);
             sharp = sharpen(&clean, best_power(&clean, labels, classes, &transition), classes);
         }
+        even = None;
         for _ in 0..4 {
             transition = em_step(&sharp, labels, classes, floor, &transition);
         }
     }
     let q0 = &sharp[..];
-    let tail = null_tail(q0, labels, classes, &transition);
+    let tail = null_tail(q0, labels, classes, &transition, even);
     let n = labels.len();
     let mut out = LabelNull {
         wrong: vec![0.0; n],
@@ -100,7 +102,7 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
         .for_each(|(wrong, odds, p, expected, &y, q)| {
             *expected = best(q, y, t);
             if (y as usize) < classes {
-                let s = log_odds(q, y as usize, t);
+                let s = log_odds(q, y as usize, t, even);
                 *odds = s as f32;
                 *wrong = (1.0 / (1.0 + (-s).exp())) as f32;
                 *p = tail[bin(s)];
@@ -272,14 +274,14 @@ fn uniform(classes: usize, floor: f64) -> Vec<f64> {
     t
 }
 
-fn log_odds(q: &[f32], k: usize, t: &[f64]) -> f64 {
+/// `even`: entry off the diagonal, if all are the same; then there is no need to look at every class.
+fn log_odds(q: &[f32], k: usize, t: &[f64], even: Option<f64>) -> f64 {
     let c = q.len();
-    let mut other = 0.0;
-    for (j, &p) in q.iter().enumerate() {
-        if j != k {
-            other += f64::from(p) * t[j * c + k];
-        }
-    }
+    let others = || q.iter().enumerate().filter(|(j, _)| *j != k);
+    let other = match even {
+        Some(off) => off * (1.0 - f64::from(q[k])).max(0.0),
+        None => others().map(|(j, &p)| f64::from(p) * t[j * c + k]).sum(),
+    };
     let own = f64::from(q[k]) * t[k * c + k];
     (other.max(1e-300).ln() - own.max(1e-300).ln()).clamp(-LIMIT, LIMIT)
 }
@@ -334,7 +336,7 @@ fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64]) ->
 }
 
 /// `G` at the lower edge of each bin.
-fn null_tail(q0: &[f32], labels: &[u32], classes: usize, t: &[f64]) -> Vec<f64> {
+fn null_tail(q0: &[f32], labels: &[u32], classes: usize, t: &[f64], even: Option<f64>) -> Vec<f64> {
     let parts: Vec<Vec<f64>> = labels
         .par_chunks(ROWS)
         .zip(q0.par_chunks(ROWS * classes))
@@ -344,7 +346,7 @@ fn null_tail(q0: &[f32], labels: &[u32], classes: usize, t: &[f64]) -> Vec<f64> 
                 if (y as usize) < classes {
                     mass[BINS] += 1.0;
                     for k in 0..classes {
-                        mass[bin(log_odds(q, k, t))] += f64::from(q[k]);
+                        mass[bin(log_odds(q, k, t, even))] += f64::from(q[k]);
                     }
                 }
             }
@@ -439,6 +441,18 @@ mod tests {
         assert!(mean(true) > 0.7 && mean(false) < 0.05, "{} {}", mean(true), mean(false));
         let i = wrong.iter().position(|w| *w).unwrap();
         assert!(r.expected[i] < 4);
+    }
+
+    #[test]
+    fn even_noise_needs_no_look_at_every_class() {
+        let (q0, _, _) = draw(50, 5, 0.0);
+        let t = uniform(5, 0.1);
+        for q in q0.chunks(5) {
+            for k in 0..5 {
+                let (a, b) = (log_odds(q, k, &t, Some(0.02)), log_odds(q, k, &t, None));
+                assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{a} {b}");
+            }
+        }
     }
 
     #[test]
