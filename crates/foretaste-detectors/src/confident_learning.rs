@@ -9,6 +9,7 @@ use foretaste_macros::Catalogue;
 use foretaste_num::confident::{self, Options, Rule, Score};
 use foretaste_num::label_null::label_null;
 use foretaste_num::label_pairs::{Moved, moved};
+use foretaste_num::stats::median;
 use foretaste_num::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
 use serde_json::Value;
 
@@ -203,9 +204,12 @@ impl Detect for ConfidentLearning {
 /// Twice the gain in log-likelihood by a floor from which on there is noise: exceeded once in a thousand times without
 /// (chi-squared, one degree of freedom).
 const NOISE: f64 = 10.83;
+/// Doubt of half of a class's samples up to which the class has certain ones.
+const CERTAIN: f64 = 0.05;
 
 /// Are the labels noisy at all? With two classes hard samples look like noise, and what is read off the probabilities as noise
-/// has to be believed first; more classes show noise by labels that nothing resembles.
+/// has to be believed first: a floor makes the labels more likely, or the model is nearly certain of most samples.
+/// More classes show noise by labels that nothing resembles.
 fn noisy(flat: &Flat, classes: usize, with: &Calibration) -> bool {
     if classes != 2 {
         return true;
@@ -214,6 +218,14 @@ fn noisy(flat: &Flat, classes: usize, with: &Calibration) -> bool {
     let without = calibrate(&[&flat.values], &flat.labels, classes, &plain);
     let labelled = flat.labels.iter().filter(|l| **l != MISSING).count() as f64;
     2.0 * labelled * (with.log_likelihood - without.log_likelihood) >= NOISE
+        || (0..2).all(|class| certain(&without.q0, class))
+}
+
+/// Is the model nearly certain of most samples that it gives a class of two?
+fn certain(q: &[f32], class: usize) -> bool {
+    let doubts: Vec<f64> =
+        q.chunks_exact(2).map(|q| f64::from(q[1 - class])).filter(|doubt| *doubt < 0.5).collect();
+    median(&doubts) <= CERTAIN
 }
 
 /// What is known once a pair is: its samples are as likely wrong as the pair says.

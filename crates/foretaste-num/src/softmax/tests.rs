@@ -219,3 +219,16 @@ fn stacking_finds_the_better_channel() {
     let offsets = CalibrateOptions { offsets: true, ..CalibrateOptions::default() };
     assert!(calibrate(&[&good], &labels, 3, &offsets).log_likelihood >= alone.log_likelihood - 1e-4);
 }
+
+#[test]
+fn equal_doubt_everywhere_is_noise() {
+    // 98 % sure of all 500, and 10 of them are labelled otherwise: a floor and an honest doubt are equally likely
+    let labels: Vec<u32> = (0..500).map(|i| u32::from(i % 2 == 1) ^ u32::from(i % 50 == 7)).collect();
+    let p: Vec<f32> = (0..500).flat_map(|i| if i % 2 == 0 { [0.98, 0.02] } else { [0.02, 0.98] }).collect();
+    let fitted = calibrate(&[&p], &labels, 2, &CalibrateOptions::default());
+    assert!((0.03..0.09).contains(&fitted.floor), "{}", fitted.floor);
+    assert!(fitted.q0[1] < 0.005, "{}", fitted.q0[1]);
+    let plain = CalibrateOptions { floor: false, ..CalibrateOptions::default() };
+    let fitted = calibrate(&[&p], &labels, 2, &plain);
+    assert!(fitted.floor == 0.0 && (fitted.q0[1] - 0.02).abs() < 0.002, "{}", fitted.q0[1]);
+}
