@@ -6,6 +6,7 @@ mod drift;
 mod labels;
 mod leads;
 mod moved;
+mod numeric;
 mod planted;
 mod strays;
 
@@ -57,6 +58,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
+    claims.extend(numeric::decide(evidence, facts));
     claims.extend(labels);
     claims.extend(leads::decide(evidence, facts));
     claims.extend(strays::decide(evidence, facts));
