@@ -185,13 +185,14 @@ fn group(found: &Trim, members: Vec<u64>) -> Option<Lead> {
     lead.statistic = ("share of samples predicted better without them".into(), harm.better as f64 / judged);
     lead.numbers = vec![(SLOPE.into(), harm.slope), (SIGNAL.into(), harm.signal)];
     lead.p_value = Some(harm.p_value);
+    let p = if harm.p_value < 1e-300 { "p < 1e-300".into() } else { format!("p = {:.1e}", harm.p_value) };
     lead.why.push(
         "They are far from what models expect that were trained without what fits worst, for the spread that is usual where they stand."
             .into(),
     );
     lead.why.push(format!(
-        "Of {} held-out samples, a plain model trained without them is nearer to {}, one trained with them to {} (p = {:.1e}). Where predictions of the one differ by 1, those of the other differ by {:.2}.",
-        harm.judged, harm.better, harm.worse, harm.p_value, harm.slope
+        "Of {} held-out samples, a plain model trained without them is nearer to {}, one trained with them to {} ({}). Where predictions of the first differ by 1, those of the second differ by {:.2}.",
+        harm.judged, harm.better, harm.worse, p, harm.slope
     ));
     Some(lead)
 }

@@ -81,7 +81,8 @@ fn check_one_answer(given: &GivenRoles) -> Result<()> {
     let of = |role: Role| given.iter().filter(move |(_, r)| **r == role).map(|(name, _)| name);
     let mut targets = of(Role::Target);
     let Some(target) = targets.next() else { return Ok(()) };
-    let twice = |what: String| Err(Error::data(what, "keep one, and leave the others out with --ignore COLUMN"));
+    let twice =
+        |what: String| Err(Error::data(what, "keep one, and leave the others out with --ignore COLUMN"));
     if let Some(other) = targets.next() {
         return twice(format!("columns `{target}` and `{other}` are both given as target"));
     }
@@ -118,7 +119,9 @@ pub fn check_target(field: &Field, s: &ColumnStats) -> Result<()> {
 /// If there is one class only, or nearly as many classes as rows.
 pub fn check_label(name: &str, s: &ColumnStats) -> Result<()> {
     let hint = if s.range.is_some() {
-        format!("name it with --target {name} if a model is to learn the number, or name the right column with --label")
+        format!(
+            "name it with --target {name} if a model is to learn the number, or name the right column with --label"
+        )
     } else {
         "name the right column with --label, or scan without one with --role NAME=ignored".into()
     };
@@ -339,7 +342,11 @@ fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]
 }
 
 /// Numbers under a name that means nothing else. A column `y` beside a column `x` is a place.
-fn find_target(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]) -> Option<(usize, String)> {
+fn find_target(
+    schema: &Schema,
+    stats: &[ColumnStats],
+    taken: &[Option<Assigned>],
+) -> Option<(usize, String)> {
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().to_lowercase()).collect();
     let fits = |i: &usize| {
         let s = &stats[*i];
@@ -461,12 +468,15 @@ fn one_answer(schema: &Schema, out: &mut [Assigned], given: &GivenRoles) {
     let is_given = |i: usize| given.contains_key(schema.field(i).name());
     let targets: Vec<usize> = (0..out.len()).filter(|&i| out[i].role == Role::Target).collect();
     let label_given = (0..out.len()).any(|i| out[i].role == Role::Label && is_given(i));
-    let Some(first) = targets.iter().copied().find(|&i| is_given(i)).or(targets.first().copied()) else { return };
+    let Some(first) = targets.iter().copied().find(|&i| is_given(i)).or(targets.first().copied()) else {
+        return;
+    };
     let keep = Some(first).filter(|_| !label_given);
     for i in 0..out.len() {
         let other = out[i].role == Role::Target && keep != Some(i);
         if other || out[i].role == Role::Label && !label_given {
-            let reason = if label_given { "another column is the label" } else { "another column is the target" };
+            let reason =
+                if label_given { "another column is the label" } else { "another column is the target" };
             out[i] = Assigned { role: Role::Ignored, reason: reason.into() };
         }
     }

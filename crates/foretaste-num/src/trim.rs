@@ -24,7 +24,8 @@ const SCALE_PENALTY: f64 = 0.03;
 /// The local scale is this far from its median at most, in nats.
 const SCALE_REACH: f64 = 1.4;
 /// Shares of the rows that are tried.
-const SHARES: [f64; 14] = [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3];
+const SHARES: [f64; 14] =
+    [0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3];
 /// Residuals count up to so many local scales: poison lies beyond, and so it cannot speak for itself.
 const FAR: f64 = 3.0;
 /// Part of the loss that need not be gained: the elbow.
@@ -154,8 +155,9 @@ impl Bench {
         } else {
             (x, dim)
         };
-        let lengths: Vec<f64> =
-            (0..rows).map(|i| x[i * dim..(i + 1) * dim].iter().map(|v| f64::from(*v).powi(2)).sum()).collect();
+        let lengths: Vec<f64> = (0..rows)
+            .map(|i| x[i * dim..(i + 1) * dim].iter().map(|v| f64::from(*v).powi(2)).sum())
+            .collect();
         let usual = median_in_place(&mut lengths.clone());
         let mut order: Vec<usize> = (0..rows).filter(|&i| target[i].is_finite()).collect();
         order.sort_by_key(|&i| (mix(options.seed ^ mix(i as u64)), i));
@@ -228,7 +230,11 @@ impl Bench {
                     self.known.iter().copied().filter(|&i| self.fold[i] != k && left[i]).collect();
                 let (line, kept) = self.settle(&from);
                 let spread = Spread::new(self, &line, &from, &kept);
-                (0..n).into_par_iter().filter(|i| self.fold[*i] == k).map(|i| spread.at(self, &line, i)).collect()
+                (0..n)
+                    .into_par_iter()
+                    .filter(|i| self.fold[*i] == k)
+                    .map(|i| spread.at(self, &line, i))
+                    .collect()
             })
             .collect();
         let (mut at, mut log) = (vec![0.0; n], vec![0.0; n]);
@@ -239,7 +245,8 @@ impl Bench {
             next[k] += 1;
         }
         let middle = median_in_place(&mut log.clone());
-        let mut scale: Vec<f64> = log.iter().map(|l| (l - middle).clamp(-SCALE_REACH, SCALE_REACH).exp()).collect();
+        let mut scale: Vec<f64> =
+            log.iter().map(|l| (l - middle).clamp(-SCALE_REACH, SCALE_REACH).exp()).collect();
         // in standard deviations of the middle half, if these were normal
         let known = self.known.iter().filter(|i| left[**i]);
         let mut away: Vec<f64> = known.map(|&i| (self.t[i] - at[i]).abs() / scale[i]).collect();
@@ -281,7 +288,10 @@ impl Bench {
                 let mut from = 0;
                 let mut lines = vec![];
                 for &to in &cuts {
-                    order[from..to].iter().filter(learns).for_each(|i| sums.add(self.wide(*i), self.t[*i], -1.0));
+                    order[from..to]
+                        .iter()
+                        .filter(learns)
+                        .for_each(|i| sums.add(self.wide(*i), self.t[*i], -1.0));
                     from = to;
                     lines.push(sums.solve(PENALTY));
                 }
@@ -293,10 +303,12 @@ impl Bench {
             .into_par_iter()
             .map(|c| judged.iter().map(|i| parts[self.fold[*i] as usize][c].of(self.row(*i))).collect())
             .collect();
-        let mut away: Vec<f64> = judged.iter().map(|&i| (self.t[i] - seen.at[i]).abs() / seen.scale[i]).collect();
+        let mut away: Vec<f64> =
+            judged.iter().map(|&i| (self.t[i] - seen.at[i]).abs() / seen.scale[i]).collect();
         let unit = upper_quarter(&mut away).max(1e-9);
         let loss = |said: &Vec<f64>| {
-            let one = |(i, f): (&usize, &f64)| ((self.t[*i] - f) / (seen.scale[*i] * unit)).powi(2).min(FAR * FAR);
+            let one =
+                |(i, f): (&usize, &f64)| ((self.t[*i] - f) / (seen.scale[*i] * unit)).powi(2).min(FAR * FAR);
             judged.iter().zip(said).map(one).sum::<f64>() / judged.len().max(1) as f64
         };
         let losses: Vec<f64> = said.iter().map(loss).collect();

@@ -256,7 +256,9 @@ fn show(t: &Trial) {
         if seeds == 1 { "seed" } else { "seeds" }
     );
     if t.target.is_some() {
-        println!("R2: one minus the squared error on held-out samples, in variances of the number; below 0 is worse than a constant");
+        println!(
+            "R2: one minus the squared error on held-out samples, in variances of the number; below 0 is worse than a constant"
+        );
     }
     println!("success: inputs that go where the attacker wants; anyway: those that do without the attack");
     println!(

@@ -34,7 +34,11 @@ impl Columns {
         let parts: Vec<Vec<Vec<f32>>> = (0..columns)
             .map(|at| {
                 let cells: Vec<&Cells> = self.pieces.iter().map(|p| &p.columns[at].1).collect();
-                if cells.iter().all(|c| matches!(c, Cells::Numbers(_))) { numbers(&cells) } else { levels(&cells) }
+                if cells.iter().all(|c| matches!(c, Cells::Numbers(_))) {
+                    numbers(&cells)
+                } else {
+                    levels(&cells)
+                }
             })
             .collect();
         let parts: Vec<&Vec<f32>> = parts.iter().flatten().collect();
@@ -95,7 +99,8 @@ fn levels(cells: &[&Cells]) -> Vec<Vec<f32>> {
         counts.into_iter().filter(|(_, n)| *n >= LEVEL_ROWS).collect();
     frequent.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     frequent.truncate(LEVELS);
-    let place: BTreeMap<Option<&str>, usize> = frequent.iter().enumerate().map(|(k, (w, _))| (*w, k)).collect();
+    let place: BTreeMap<Option<&str>, usize> =
+        frequent.iter().enumerate().map(|(k, (w, _))| (*w, k)).collect();
     let mut out = vec![vec![0.0; words.len()]; place.len()];
     for (i, w) in words.iter().enumerate() {
         if let Some(k) = place.get(&w.as_deref()) {
@@ -116,8 +121,17 @@ mod tests {
             first_row,
             labels: vec![0; 40],
             columns: vec![
-                ("n".into(), Cells::Numbers((0..40).map(|i| if i == 7 { f64::NAN } else { f64::from(i) }).collect())),
-                ("c".into(), Cells::Words { codes: (0..40).map(|i| i % 2).collect(), words: vec!["a".into(), "b".into()] }),
+                (
+                    "n".into(),
+                    Cells::Numbers((0..40).map(|i| if i == 7 { f64::NAN } else { f64::from(i) }).collect()),
+                ),
+                (
+                    "c".into(),
+                    Cells::Words {
+                        codes: (0..40).map(|i| i % 2).collect(),
+                        words: vec!["a".into(), "b".into()],
+                    },
+                ),
             ],
         };
         let mut columns = Columns { pieces: vec![piece(40)] };

@@ -34,7 +34,8 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .map(|(by, lead)| bent(by, lead, facts))
         .collect();
     let slips = evidence.scored.iter().flat_map(|s| s.leads.iter().map(move |l| (s, l)));
-    let slips = slips.filter(|(_, l)| is_own(l) && l.number(CHANCE).is_some_and(|n| n * BEYOND_CHANCE <= l.statistic.1));
+    let slips = slips
+        .filter(|(_, l)| is_own(l) && l.number(CHANCE).is_some_and(|n| n * BEYOND_CHANCE <= l.statistic.1));
     out.extend(slips.map(|(by, lead)| slip(by, lead, facts)));
     out
 }
@@ -73,7 +74,11 @@ fn bent(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
 
 fn slip(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
     let members = members(by, lead, facts, false);
-    let title = format!("{} with a value of `{}` that looks like a slip of the pen", samples(members.len()), target(facts));
+    let title = format!(
+        "{} with a value of `{}` that looks like a slip of the pen",
+        samples(members.len()),
+        target(facts)
+    );
     let mut f = facts.finding(Kind::LabelError, Severity::Low, title, Action::Review, members);
     f.detectors = vec![by.detector.clone()];
     f.decision.rule = "uncalibrated".into();

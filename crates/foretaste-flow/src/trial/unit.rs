@@ -263,7 +263,8 @@ impl<'a> Bench<'a> {
                 if numeric {
                     numbers = test.values().to_vec();
                 }
-                let probed = probe.map(|p| answers(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
+                let probed =
+                    probe.map(|p| answers(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
                 (test.tops(), probed.map(|p| p.tops()))
             }
             (None, Some(command)) => {

@@ -49,8 +49,7 @@ impl Sums {
             }
             matrix[i * d + i] += penalty;
         }
-        let right: Vec<f64> =
-            (0..d).map(|i| self.sums[(d + 1) * n + i] / total - middle * mean(i)).collect();
+        let right: Vec<f64> = (0..d).map(|i| self.sums[(d + 1) * n + i] / total - middle * mean(i)).collect();
         match solve(&matrix, &right) {
             Some(weights) if weights.iter().all(|w| w.is_finite()) => {
                 let intercept = middle - (0..d).map(|i| weights[i] * mean(i)).sum::<f64>();
@@ -94,7 +93,8 @@ mod tests {
         let middle = t.iter().sum::<f64>() / n;
         let mut a: Vec<Vec<f64>> = (0..d)
             .map(|i| {
-                let product = |j: usize| rows.iter().map(|r| (r[i] - mean[i]) * (r[j] - mean[j])).sum::<f64>() / n;
+                let product =
+                    |j: usize| rows.iter().map(|r| (r[i] - mean[i]) * (r[j] - mean[j])).sum::<f64>() / n;
                 let right = rows.iter().zip(t).map(|(r, t)| (r[i] - mean[i]) * (t - middle)).sum::<f64>() / n;
                 (0..d).map(|j| product(j) + if i == j { penalty } else { 0.0 }).chain([right]).collect()
             })
