@@ -43,7 +43,10 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// ```
 ///
 /// # Caught by
-/// CAUGHT
+/// `trimmed-residuals`, where a linear model follows the target well: all of the rows at 4 to 20 % on a table of house prices, 93 %
+/// and more on vehicle_claim_fraud (`Age`), 85 % and more on spambase (`capitalTotal`), with 0 to 4 % of the honest rows. On a
+/// target that follows little from the columns, or where few columns give few corners, it finds some or none (adult_income, credit_default,
+/// figures in docs/figures.md), though it ranks most of them first. `near-duplicate` lists corners that come several times.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -125,7 +125,9 @@ pub fn check_label(name: &str, s: &ColumnStats) -> Result<()> {
     } else {
         "name the right column with --label, or scan without one with --role NAME=ignored".into()
     };
-    if s.many || (s.values.len() > 50 && s.values.len() as f64 > 0.5 * s.present() as f64) {
+    // the most that is inferred, too: a class for each number would be learned for hours
+    let numbers = s.range.is_some() && s.values.len() > 1_000;
+    if s.many || numbers || (s.values.len() > 50 && s.values.len() as f64 > 0.5 * s.present() as f64) {
         let n = s.distinct_words();
         return Err(Error::data(
             format!("column `{name}` cannot be the label: it has {n} in {}", count(s.rows, "row")),

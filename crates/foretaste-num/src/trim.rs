@@ -450,7 +450,7 @@ const ABSURD: f32 = 6.0;
 const FITS: f64 = 1.0;
 /// What a slip of the pen multiplies with, and what none does.
 const SLIPS: [f64; 5] = [0.1, 10.0, 0.01, 100.0, -1.0];
-const NO_SLIPS: [f64; 5] = [0.13, 13.0 / 1.69, 0.017, 60.0, -1.7];
+const NO_SLIPS: [f64; 5] = [0.316, 3.16, 0.0316, 31.6, -3.16];
 
 /// Absurd targets that a slip of the pen explains, with the factor that mends them, and how many another factor would.
 fn slips(target: &[f64], score: &[f32], residual: impl Fn(usize, f64) -> f64) -> (Vec<(usize, f64)>, usize) {
