@@ -474,12 +474,11 @@ fn one_answer(schema: &Schema, out: &mut [Assigned], given: &GivenRoles) {
         return;
     };
     let keep = Some(first).filter(|_| !label_given);
-    for i in 0..out.len() {
-        let other = out[i].role == Role::Target && keep != Some(i);
-        if other || out[i].role == Role::Label && !label_given {
-            let reason =
-                if label_given { "another column is the label" } else { "another column is the target" };
-            out[i] = Assigned { role: Role::Ignored, reason: reason.into() };
+    let reason = if label_given { "another column is the label" } else { "another column is the target" };
+    for (i, a) in out.iter_mut().enumerate() {
+        let other = a.role == Role::Target && keep != Some(i);
+        if other || a.role == Role::Label && !label_given {
+            *a = Assigned { role: Role::Ignored, reason: reason.into() };
         }
     }
 }

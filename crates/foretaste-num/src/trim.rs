@@ -115,10 +115,10 @@ pub fn trim(data: &[f32], dim: usize, target: &[f64], options: &Options) -> Trim
         out.harm = bench.harm(&member);
     }
     let residual = |i: usize, value: f64| (scale.scaled(value) - last.at[i]) / last.scale[i];
-    for i in 0..rows {
+    for (i, value) in target.iter().enumerate() {
         out.expected[i] = scale.value(last.at[i]);
-        if target[i].is_finite() {
-            out.score[i] = residual(i, target[i]).abs().min(1e6) as f32;
+        if value.is_finite() {
+            out.score[i] = residual(i, *value).abs().min(1e6) as f32;
         }
     }
     (out.slips, out.slips_by_chance) = slips(target, &out.score, residual);

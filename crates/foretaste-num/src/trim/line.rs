@@ -87,7 +87,7 @@ mod tests {
     use crate::rng::Rng;
 
     /// Ridge regression by the normal equations with explicit centring and Gaussian elimination.
-    pub(crate) fn naive(rows: &[Vec<f64>], t: &[f64], penalty: f64) -> (Vec<f64>, f64) {
+    fn naive(rows: &[Vec<f64>], t: &[f64], penalty: f64) -> (Vec<f64>, f64) {
         let (n, d) = (rows.len() as f64, rows[0].len());
         let mean: Vec<f64> = (0..d).map(|j| rows.iter().map(|r| r[j]).sum::<f64>() / n).collect();
         let middle = t.iter().sum::<f64>() / n;
@@ -101,10 +101,9 @@ mod tests {
             .collect();
         for i in 0..d {
             let pivot = a[i].clone();
-            for (k, line) in a.iter_mut().enumerate().filter(|(k, _)| *k != i) {
+            for (_, line) in a.iter_mut().enumerate().filter(|(k, _)| *k != i) {
                 let by = line[i] / pivot[i];
                 line.iter_mut().zip(&pivot).for_each(|(v, p)| *v -= by * p);
-                let _ = k;
             }
         }
         let w: Vec<f64> = (0..d).map(|i| a[i][d] / a[i][i]).collect();
