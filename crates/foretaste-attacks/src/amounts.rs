@@ -61,7 +61,7 @@ impl Known {
     /// Draws labelled rows by the seed.
     pub fn draw(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
         let labels = data.labels()?;
-        let mut columns = columns(data, entry)?;
+        let mut columns = columns(data, Role::Feature, entry)?;
         let key = format!("{entry}/known");
         let mut keyed: Vec<(u64, usize)> = (0..labels.len())
             .filter(|&i| labels[i] != MISSING)
@@ -83,12 +83,12 @@ impl Known {
     }
 }
 
-fn unfit(entry: &str, reason: &str) -> Error {
+fn unfit(entry: &str, reason: impl Into<String>) -> Error {
     Error::Unfit { entry: entry.into(), reason: reason.into() }
 }
 
-/// The numeric feature columns that vary, looked at over all rows.
-pub fn columns(data: &dyn Pool, entry: &str) -> Result<Vec<Column>> {
+/// The numeric columns of a role that vary, looked at over all rows.
+pub fn columns(data: &dyn Pool, wanted: Role, entry: &str) -> Result<Vec<Column>> {
     let schema = data.schema();
     let mut seen: Vec<(Column, f64, f64)> = vec![];
     for (k, batch) in data.batches()?.enumerate() {
@@ -96,7 +96,7 @@ pub fn columns(data: &dyn Pool, entry: &str) -> Result<Vec<Column>> {
         if k == 0 {
             // times and truth values are not amounts
             let amount = |at: usize| schema.fields().get(at).is_some_and(|f| f.data_type().is_numeric());
-            let fit = |(at, role): (usize, &Role)| (*role == Role::Feature && amount(at)).then_some(at);
+            let fit = |(at, role): (usize, &Role)| (*role == wanted && amount(at)).then_some(at);
             let empty = |at| Column {
                 at,
                 low: f64::INFINITY,
@@ -130,9 +130,9 @@ pub fn columns(data: &dyn Pool, entry: &str) -> Result<Vec<Column>> {
     match (none, columns.is_empty()) {
         (true, _) => Err(unfit(
             entry,
-            "no feature column holds numbers; name one with --feature, or use another attack",
+            format!("no {wanted} column holds numbers; name one with --{wanted}, or use another attack"),
         )),
-        (_, true) => Err(unfit(entry, "no numeric feature column varies; use another attack")),
+        (_, true) => Err(unfit(entry, format!("no numeric {wanted} column varies; use another attack"))),
         _ => Ok(columns),
     }
 }

@@ -35,6 +35,7 @@ foretaste_core::catalogue! {
     pub mod mass_duplication;
     pub mod pair_flip;
     pub mod phrase_trigger;
+    pub mod regression_poisoning;
     pub mod sinusoidal;
     pub mod source_flip;
     pub mod stray_injection;

@@ -76,7 +76,8 @@ fn chosen(entry: &Entry, budget: Budget) -> Result<Chosen, String> {
 
 /// The data set in `files` files, with what the attack wants made for it.
 fn open(sample: &Sample, chosen: &Chosen) -> Result<(Dataset, Ctx), String> {
-    let mut dataset = sample.open()?;
+    let numeric = chosen.attack.needs().all.contains(&Role::Target);
+    let mut dataset = if numeric { sample.open_numeric()? } else { sample.open()? };
     let ctx = Ctx::new(sample.seed, dataset.profile());
     prepare(&mut dataset, std::slice::from_ref(chosen), 1 << 30, &ctx, &mut vec![])
         .map_err(|e| e.to_string())?;

@@ -41,10 +41,12 @@ pub enum Plant {
     Stamp,
     /// Every pixel of its picture was moved a little; its label is right.
     Moved,
+    /// The number to be learned is absurd.
+    Target,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 9] = [
+pub const PLANTS: [Plant; 10] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -54,6 +56,7 @@ pub const PLANTS: [Plant; 9] = [
     Plant::Values,
     Plant::Stamp,
     Plant::Moved,
+    Plant::Target,
 ];
 
 /// One sample, before it becomes a row of Arrow columns.
@@ -65,6 +68,8 @@ pub struct Sample {
     pub numbers: Vec<f64>,
     /// Its category column.
     pub category: String,
+    /// The number to be learned.
+    pub target: f64,
     /// Its class code, or [`MISSING`].
     pub label: u32,
     /// Where it came from.
@@ -96,7 +101,12 @@ impl Fixture {
     #[must_use]
     pub fn clean(seed: u64, rows: usize) -> Self {
         let mut rng = Rng::new(seed, "contract-fixture");
-        Self { samples: (0..rows).map(|row| honest(&mut rng, row)).collect(), derived: true }
+        let mut samples: Vec<Sample> = (0..rows).map(|row| honest(&mut rng, row)).collect();
+        let mut rng = Rng::new(seed, "contract-targets");
+        for sample in &mut samples {
+            sample.target = 40.0 + 10.0 * (sample.numbers[0] + sample.numbers[1]) + 4.0 * rng.normal();
+        }
+        Self { samples, derived: true }
     }
 
     /// 600 samples, of which one in four carries a fault.
@@ -145,6 +155,10 @@ impl Fixture {
             samples[row].pixels.iter_mut().for_each(|v| *v = moved(*v, &mut rng));
             samples[row].plant = Plant::Moved;
         }
+        for sample in samples.iter_mut().filter(|s| s.plant == Plant::None).step_by(19).take(CARRIERS) {
+            sample.target = if sample.target > 40.0 { -60.0 } else { 140.0 };
+            sample.plant = Plant::Target;
+        }
         fixture
     }
 
@@ -164,6 +178,7 @@ impl Fixture {
                 sample.vector.fill(value as f32);
                 sample.probs.fill(value as f32);
                 sample.time = value;
+                sample.target = value;
             }
             fixture
         };
@@ -189,6 +204,7 @@ impl Fixture {
                     s.vector.fill(f32::NAN);
                     s.probs.fill(f32::NAN);
                     s.time = f64::NAN;
+                    s.target = f64::NAN;
                 }),
             ),
             ("every third row NaN", every_third(f64::NAN)),
@@ -245,6 +261,7 @@ impl Fixture {
                 Role::Label,
                 text(&|s| (s.label != MISSING).then(|| class_name(s.label as usize))),
             ));
+            columns.push(("amount".into(), Role::Target, number(&|s| s.target)));
             columns.push(("source".into(), Role::Source, text(&|s| Some(s.source.clone()))));
             columns.push(("day".into(), Role::Time, number(&|s| s.time)));
         }
@@ -308,6 +325,7 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
         numbers: (0..NUMBERS).map(|d| vector[d] + 0.5 * rng.normal()).collect(),
         category: format!("k{}", rng.below(4)),
         label,
+        target: 0.0,
         source: format!("feed-{}", rng.below(9)),
         time: rng.unit() * 365.0,
         vector: vector.into_iter().map(|v| v as f32).collect(),

@@ -1,6 +1,7 @@
 //! A piece of the data as algorithms see it.
 
 use crate::role::Role;
+use crate::strings::numbers;
 use arrow_array::{ArrayRef, RecordBatch};
 use foretaste_num::phash::ImageHash;
 use std::sync::Arc;
@@ -170,6 +171,13 @@ impl Batch {
     #[must_use]
     pub fn column(&self, role: Role) -> Option<(&str, &ArrayRef)> {
         self.columns(|r| r == role).next()
+    }
+
+    /// The numbers that a model is to learn, NaN where one is missing or not finite; none without such a column.
+    #[must_use]
+    pub fn targets(&self) -> Option<Vec<f64>> {
+        let values = numbers(self.column(Role::Target)?.1)?;
+        Some(values.into_iter().map(|v| if v.is_finite() { v } else { f64::NAN }).collect())
     }
 
     /// Rows `start..start + rows`, without a copy, with all that was derived.

@@ -12,6 +12,8 @@ pub enum Role {
     Id,
     /// The class that a model is to learn.
     Label,
+    /// The number that a model is to learn.
+    Target,
     /// A number or category that a model reads.
     Feature,
     /// Free text that a model reads.
@@ -50,9 +52,10 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order of the documentation.
-    pub const ALL: [Role; 19] = [
+    pub const ALL: [Role; 20] = [
         Role::Id,
         Role::Label,
+        Role::Target,
         Role::Feature,
         Role::Text,
         Role::Image,
@@ -78,6 +81,7 @@ impl Role {
         match self {
             Role::Id => "id",
             Role::Label => "label",
+            Role::Target => "target",
             Role::Feature => "feature",
             Role::Text => "text",
             Role::Image => "image",
@@ -104,6 +108,7 @@ impl Role {
         match self {
             Role::Id => "Names the sample",
             Role::Label => "The class that a model is to learn",
+            Role::Target => "The number that a model is to learn",
             Role::Feature => "A number or category that a model reads",
             Role::Text => "Free text that a model reads",
             Role::Image => "A picture that a model reads",

@@ -25,6 +25,10 @@ pub struct Trial {
     pub rows: u64,
     /// Class names.
     pub classes: Vec<String>,
+    /// The number that models learn, if it is no class: `accuracy` is then R2, one minus the squared error on held-out samples in
+    /// variances of their target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Every measurement.
     pub results: Vec<Row>,
     /// Means and intervals over seeds.
@@ -105,7 +109,7 @@ pub struct Row {
     pub true_positive_rate: f64,
     /// Share of clean samples that were taken out.
     pub false_positive_rate: f64,
-    /// Accuracy on held-out samples as they are.
+    /// Accuracy on held-out samples as they are; R2 of numbers.
     pub accuracy: f64,
     /// Accuracy of the same victim trained on clean data.
     pub clean_accuracy: f64,
@@ -283,7 +287,9 @@ fn interval(values: &[f64]) -> Interval {
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let t = T.get(values.len() - 2).copied().unwrap_or(1.96);
     let half = t * (variance / n).sqrt();
-    Interval { mean, low: (mean - half).max(0.0), high: (mean + half).min(1.0) }
+    // shares stay shares; R2 can be anything below 1
+    let floor = if values.iter().all(|v| *v >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    Interval { mean, low: (mean - half).max(floor), high: (mean + half).min(1.0) }
 }
 
 #[cfg(test)]

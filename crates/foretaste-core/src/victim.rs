@@ -17,6 +17,10 @@ pub trait Victim: Send + Sync + 'static {
     type Model: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// Roles it reads.
     fn needs(&self) -> Needs;
+    /// True if it can learn a number: in data with a target, `predict` gives one column of expected numbers.
+    fn numeric(&self) -> bool {
+        false
+    }
     /// Learns from samples; classes are those of the profile, samples without a label are left out.
     ///
     /// # Errors
@@ -35,6 +39,7 @@ pub trait AnyVictim: Send + Sync {
     /// Catalogue id.
     fn id(&self) -> &str;
     fn needs(&self) -> Needs;
+    fn numeric(&self) -> bool;
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Sealed>;
     fn predict(&self, model: &Sealed, inputs: &Picked, ctx: &Ctx) -> Result<Matrix>;
     /// Model to bytes.
@@ -59,6 +64,9 @@ impl<V: Victim> AnyVictim for Boxed<V> {
     }
     fn needs(&self) -> Needs {
         self.victim.needs()
+    }
+    fn numeric(&self) -> bool {
+        self.victim.numeric()
     }
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Sealed> {
         Ok(Box::new(self.victim.train(samples, ctx)?))

@@ -1,5 +1,7 @@
 //! Feature columns gathered from batches, and their values as codes.
 
+mod wide;
+
 use arrow_array::ArrayRef;
 use foretaste_core::{Batch, MISSING, Role, Strings, numbers};
 use foretaste_num::rules::CodedColumn;

@@ -1,4 +1,4 @@
-//! The content of a row: what a model reads of it, without label, id and origin.
+//! The content of a row: what a model reads of it and the number that it learns, without label, id and origin.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -11,7 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub fn hashes(batch: &Batch) -> Vec<(u64, u64)> {
     let mut out = vec![(0u64, 0u64); batch.rows()];
     let mut some = vec![false; batch.rows()];
-    let reads = |r: Role| r.is_text() || matches!(r, Role::Feature | Role::Image | Role::Embedding);
+    let reads =
+        |r: Role| r.is_text() || matches!(r, Role::Feature | Role::Target | Role::Image | Role::Embedding);
     for (_, column) in batch.columns(reads) {
         for (i, (h, some)) in cells(column).into_iter().zip(&mut some).enumerate() {
             *some |= h.is_some();

@@ -26,6 +26,7 @@ foretaste_core::catalogue! {
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod trimmed_loss;
+    pub mod trimmed_residuals;
     pub mod value_association;
 }
 

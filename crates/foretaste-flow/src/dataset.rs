@@ -4,7 +4,7 @@ mod subset;
 
 use crate::columns::{ColumnStats, thousands};
 use crate::error::{Error, Result};
-use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, infer};
+use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, check_target, infer};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
 use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
@@ -141,6 +141,9 @@ impl Dataset {
     }
 
     fn name_classes(&mut self) -> Result<()> {
+        if let Some(i) = self.roles.iter().position(|r| *r == Role::Target) {
+            check_target(self.schema.field(i), &self.stats[i])?;
+        }
         let Some(i) = self.roles.iter().position(|r| *r == Role::Label) else { return Ok(()) };
         let stats = &self.stats[i];
         check_label(self.schema.field(i).name(), stats)?;

@@ -6,6 +6,7 @@ mod drift;
 mod labels;
 mod leads;
 mod moved;
+mod numeric;
 mod planted;
 mod strays;
 
@@ -58,6 +59,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let doubted = doubted(evidence, facts, &claims, &labels);
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
+    claims.extend(numeric::decide(evidence, facts));
     claims.extend(labels);
     claims.extend(doubted);
     claims.extend(leads::decide(evidence, facts));

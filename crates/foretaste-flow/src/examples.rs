@@ -120,7 +120,8 @@ fn example(f: &Finding, member: usize, batch: &Batch, marks: &[Mark], shares: &S
             role => {
                 let mut cell = cell(field, column, *role, &marks);
                 cell.odd |= *role == Role::Label
-                    && matches!(f.kind, Kind::LabelError | Kind::LabelPoisoning | Kind::ConflictingDuplicate);
+                    && matches!(f.kind, Kind::LabelError | Kind::LabelPoisoning | Kind::ConflictingDuplicate)
+                    || *role == Role::Target && matches!(f.kind, Kind::LabelError | Kind::Availability);
                 cells.push(cell);
             }
         }

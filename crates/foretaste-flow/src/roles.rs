@@ -29,6 +29,7 @@ pub const PARTIAL: &str = "its name says the probability of a class";
 /// If a given name is no column, or a given label column cannot be a label.
 pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Result<Vec<Assigned>> {
     check_names(schema, given)?;
+    check_one_answer(given)?;
     let mut out: Vec<Option<Assigned>> = schema
         .fields()
         .iter()
@@ -41,10 +42,15 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
             out[i] = by_type_and_name(field, &stats[i]);
         }
     }
-    if !out.iter().flatten().any(|a| a.role == Role::Label)
+    if !out.iter().flatten().any(|a| matches!(a.role, Role::Label | Role::Target))
         && let Some((i, reason)) = find_label(schema, stats, &out)
     {
         out[i] = Some(Assigned { role: Role::Label, reason });
+    }
+    if !out.iter().flatten().any(|a| matches!(a.role, Role::Label | Role::Target))
+        && let Some((i, reason)) = find_target(schema, stats, &out)
+    {
+        out[i] = Some(Assigned { role: Role::Target, reason });
     }
     let mut out: Vec<Assigned> = out
         .into_iter()
@@ -52,6 +58,7 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
         .zip(stats)
         .map(|((assigned, field), s)| assigned.unwrap_or_else(|| by_values(field, s)))
         .collect();
+    one_answer(schema, &mut out, given);
     group_probabilities(schema, stats, &mut out);
     single_label(schema, &mut out, given);
     Ok(out)
@@ -69,13 +76,58 @@ fn check_names(schema: &Schema, given: &GivenRoles) -> Result<()> {
     Ok(())
 }
 
+/// A model learns one thing: a class or a number.
+fn check_one_answer(given: &GivenRoles) -> Result<()> {
+    let of = |role: Role| given.iter().filter(move |(_, r)| **r == role).map(|(name, _)| name);
+    let mut targets = of(Role::Target);
+    let Some(target) = targets.next() else { return Ok(()) };
+    let twice =
+        |what: String| Err(Error::data(what, "keep one, and leave the others out with --ignore COLUMN"));
+    if let Some(other) = targets.next() {
+        return twice(format!("columns `{target}` and `{other}` are both given as target"));
+    }
+    if let Some(label) = of(Role::Label).next() {
+        return twice(format!("column `{label}` is given as label and `{target}` as target"));
+    }
+    Ok(())
+}
+
+/// Checks that the target column can be a target, once its statistics are known.
+///
+/// # Errors
+/// If it does not hold numbers, or one number only.
+pub fn check_target(field: &Field, s: &ColumnStats) -> Result<()> {
+    let name = field.name();
+    if !is_number(field.data_type()) {
+        return Err(Error::data(
+            format!("column `{name}` cannot be the target: it does not hold numbers"),
+            format!("a class is named with --label {name}"),
+        ));
+    }
+    if s.range.is_none_or(|(low, high)| low >= high) {
+        return Err(Error::data(
+            format!("column `{name}` cannot be the target: it does not hold two different numbers"),
+            "name the right column with --target",
+        ));
+    }
+    Ok(())
+}
+
 /// Checks that the label column can be a label, once its statistics are known.
 ///
 /// # Errors
 /// If there is one class only, or nearly as many classes as rows.
 pub fn check_label(name: &str, s: &ColumnStats) -> Result<()> {
-    let hint = "name the right column with --label, or scan without one with --role NAME=ignored";
-    if s.many || (s.values.len() > 50 && s.values.len() as f64 > 0.5 * s.present() as f64) {
+    let hint = if s.range.is_some() {
+        format!(
+            "name it with --target {name} if a model is to learn the number, or name the right column with --label"
+        )
+    } else {
+        "name the right column with --label, or scan without one with --role NAME=ignored".into()
+    };
+    // the most that is inferred, too: a class for each number would be learned for hours
+    let numbers = s.range.is_some() && s.values.len() > 1_000;
+    if s.many || numbers || (s.values.len() > 50 && s.values.len() as f64 > 0.5 * s.present() as f64) {
         let n = s.distinct_words();
         return Err(Error::data(
             format!("column `{name}` cannot be the label: it has {n} in {}", count(s.rows, "row")),
@@ -121,6 +173,11 @@ const LABELS: &[&str] = &[
 ];
 /// Names that mean the label and nothing else.
 const SURE_LABELS: &[&str] = &["label", "labels", "target"];
+/// Names that mean the number to be learned and nothing else.
+const TARGETS: &[&str] =
+    &["target", "y", "price", "sale_price", "saleprice", "medv", "amount_due", "amount due", "house_price"];
+/// More different numbers than this are no list of classes.
+const NUMBERS: usize = 20;
 const SOURCES: &[&str] = &[
     "source",
     "src",
@@ -286,6 +343,29 @@ fn find_label(schema: &Schema, stats: &[ColumnStats], taken: &[Option<Assigned>]
     best.map(|(_, i, reason)| (i, reason))
 }
 
+/// Numbers under a name that means nothing else. A column `y` beside a column `x` is a place.
+fn find_target(
+    schema: &Schema,
+    stats: &[ColumnStats],
+    taken: &[Option<Assigned>],
+) -> Option<(usize, String)> {
+    let names: Vec<String> = schema.fields().iter().map(|f| f.name().to_lowercase()).collect();
+    let fits = |i: &usize| {
+        let s = &stats[*i];
+        let place = names[*i] == "y" && names.iter().any(|n| n == "x");
+        taken[*i].is_none()
+            && schema.field(*i).data_type().is_numeric()
+            && (s.many || s.values.len() > NUMBERS)
+            && s.range.is_some()
+            && TARGETS.contains(&names[*i].as_str())
+            && !place
+    };
+    let found: Vec<usize> = (0..names.len()).filter(fits).collect();
+    // of two candidates neither is sure
+    let [one] = found[..] else { return None };
+    Some((one, format!("name; numbers, {}", stats[one].distinct_words())))
+}
+
 fn by_values(field: &Field, s: &ColumnStats) -> Assigned {
     let is = |role: Role, reason: String| Assigned { role, reason };
     let kind = field.data_type();
@@ -382,6 +462,24 @@ fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assign
             schema.field(i).name()
         );
         out[i] = Assigned { role: Role::Ignored, reason };
+    }
+}
+
+/// A target that the user gave, or the first that the format names, stands alone: other answers are no features of the sample.
+fn one_answer(schema: &Schema, out: &mut [Assigned], given: &GivenRoles) {
+    let is_given = |i: usize| given.contains_key(schema.field(i).name());
+    let targets: Vec<usize> = (0..out.len()).filter(|&i| out[i].role == Role::Target).collect();
+    let label_given = (0..out.len()).any(|i| out[i].role == Role::Label && is_given(i));
+    let Some(first) = targets.iter().copied().find(|&i| is_given(i)).or(targets.first().copied()) else {
+        return;
+    };
+    let keep = Some(first).filter(|_| !label_given);
+    let reason = if label_given { "another column is the label" } else { "another column is the target" };
+    for (i, a) in out.iter_mut().enumerate() {
+        let other = a.role == Role::Target && keep != Some(i);
+        if other || a.role == Role::Label && !label_given {
+            *a = Assigned { role: Role::Ignored, reason: reason.into() };
+        }
     }
 }
 
@@ -487,6 +585,34 @@ mod tests {
         let other = vec![("p_value", number(|i| i as f64 / 100.0)), ("label", label())];
         assert_eq!(roles(other, &[]).unwrap()[0].1, Role::Feature);
         assert_eq!(only(&[("prob_a", Role::Feature)])[0], Role::Feature);
+    }
+
+    #[test]
+    fn numbers_are_targets_if_named_so_and_nothing_is_a_label() {
+        let number = |f: fn(usize) -> f64| -> ArrayRef {
+            Arc::new(Float64Array::from((0..100).map(f).collect::<Vec<_>>()))
+        };
+        let price = || number(|i| i as f64 * 1.5);
+        let table = || vec![("rooms", number(|i| (i % 60) as f64)), ("price", price())];
+        let only = |columns, given: &[(&str, Role)]| {
+            roles(columns, given).map(|r| r.into_iter().map(|(_, r)| r).collect::<Vec<_>>())
+        };
+        assert_eq!(only(table(), &[]).unwrap(), [Role::Feature, Role::Target]);
+        assert_eq!(only(table(), &[("rooms", Role::Target)]).unwrap(), [Role::Target, Role::Feature]);
+        let classes = vec![("price", price()), ("label", strings(100, |i| format!("c{}", i % 2)))];
+        assert_eq!(only(classes, &[]).unwrap(), [Role::Feature, Role::Label]);
+        let place = vec![("x", price()), ("y", price())];
+        assert_eq!(only(place, &[]).unwrap(), [Role::Feature, Role::Feature]);
+        let both = [("rooms", Role::Label), ("price", Role::Target)];
+        let told = only(table(), &both).unwrap_err().to_string();
+        assert!(told.contains("`rooms` is given as label and `price` as target"), "{told}");
+        let twice = [("rooms", Role::Target), ("price", Role::Target)];
+        assert!(only(table(), &twice).unwrap_err().to_string().contains("both given as target"));
+        let mut s = ColumnStats::default();
+        s.fold(&price());
+        assert!(check_label("price", &s).unwrap_err().hint().unwrap().contains("--target price"));
+        assert!(check_target(&Field::new("price", DataType::Float64, true), &s).is_ok());
+        assert!(check_target(&Field::new("price", DataType::Utf8, true), &ColumnStats::default()).is_err());
     }
 
     #[test]

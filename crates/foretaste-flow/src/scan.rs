@@ -487,6 +487,7 @@ fn command(recipe: &Recipe, dataset: &Dataset, own: Option<&Embedder>) -> Vec<St
         let told = recipe.roles.contains_key(name);
         match a.role {
             Role::Label
+            | Role::Target
             | Role::Text
             | Role::Image
             | Role::Id

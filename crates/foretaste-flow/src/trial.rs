@@ -7,7 +7,7 @@ mod unit;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use foretaste_core::{Failed, Row, TRIAL_SCHEMA, Trial, summarise};
+use foretaste_core::{Failed, Role, Row, TRIAL_SCHEMA, Trial, summarise};
 use foretaste_formats::OpenOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -116,6 +116,7 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
         about: scenario.about.clone(),
         rows: data.rows,
         classes: data.classes.clone(),
+        target: data.positions(|r| r == Role::Target).first().map(|i| data.schema.field(*i).name().clone()),
         summary: summarise(&rows),
         results: rows,
         notes: notes.into_iter().chain(bench.notes()).collect(),
@@ -131,10 +132,25 @@ fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
         Dataset::open(&data.inputs, &OpenOptions::default(), &data.roles(), everything, &|_| {})?;
     let leaks = crate::leaks::find(&dataset)?;
     notes.extend(crate::leaks::set_aside(&mut dataset, &leaks));
-    if dataset.classes.len() < 2 {
+    if dataset.has(Role::Target) {
+        for v in &scenario.victims {
+            if !foretaste_victims::entry(&v.id)?.victim(&v.set)?.numeric() {
+                return Err(Error::data(
+                    format!("`{}` learns classes, and the data have a numeric target", v.id),
+                    "use --victim ridge-regression",
+                ));
+            }
+        }
+        if scenario.train_command.is_some() {
+            return Err(Error::data(
+                "a training of your own is measured on classes, and the data have a numeric target",
+                "use --victim ridge-regression",
+            ));
+        }
+    } else if dataset.classes.len() < 2 {
         return Err(Error::data(
             "a trial needs a label with two classes at least",
-            "name the column with --label, or `label` in the scenario",
+            "name the column with --label, or `label` in the scenario; a number with --target",
         ));
     }
     match data.max_rows.filter(|most| *most < dataset.rows) {

@@ -35,6 +35,7 @@ mod span;
 pub mod spectral;
 pub mod stats;
 pub mod surprise;
+pub mod trim;
 pub mod trimmed;
 pub mod two_means;
 pub mod two_sample;

@@ -6,6 +6,7 @@
 pub(crate) mod positive;
 mod svd;
 
+pub use positive::solve as solve_positive;
 pub use svd::{Principal, principal_components, truncated_svd_csr, truncated_svd_dense};
 
 use crate::span::{Number, Span, product};

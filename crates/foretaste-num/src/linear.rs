@@ -3,7 +3,7 @@
 mod ridge;
 mod svm;
 
-pub use ridge::{RidgeOptions, ridge};
+pub use ridge::{RidgeOptions, ridge, ridge_numbers};
 pub use svm::{SvmOptions, svm};
 
 use crate::softmax::{Rows, logits};

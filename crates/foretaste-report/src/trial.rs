@@ -166,7 +166,7 @@ fn bars(summary: &[Summary]) -> Vec<Bars> {
             defence: s.defence.clone(),
             success: format!("{:.2}", 100.0 * success.map_or(0.0, |i| i.mean)),
             success_text: success.map_or("no target".into(), |i| format!("{} %", with_interval(i))),
-            accuracy: format!("{:.2}", 100.0 * s.accuracy.mean),
+            accuracy: format!("{:.2}", 100.0 * s.accuracy.mean.max(0.0)),
             accuracy_text: format!("{} %", with_interval(&s.accuracy)),
         };
         match out.iter_mut().find(|b| b.title == title) {
@@ -236,6 +236,7 @@ mod tests {
             about: String::new(),
             rows: 1000,
             classes: vec!["a".into(), "b".into()],
+            target: Some("<u>".into()),
             summary: summarise(&rows),
             results: rows,
             notes: vec!["<u>".into()],

@@ -21,11 +21,20 @@ impl Scaled {
         entry: &str,
         fit: impl FnOnce(&Encoded, &[u32]) -> Linear,
     ) -> Result<Self> {
+        let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
+        Self::train_on(samples, entry, |rows| fit(rows, &labels))
+    }
+
+    /// The same without labels.
+    pub(crate) fn train_on(
+        samples: &Picked,
+        entry: &str,
+        fit: impl FnOnce(&Encoded) -> Linear,
+    ) -> Result<Self> {
         let encoder = Encoder::fit(samples, entry)?;
         let encoded = encoder.encode(samples)?;
         let scale = encoded.unit();
-        let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
-        let weights = fit(&encoded.times(scale), &labels);
+        let weights = fit(&encoded.times(scale));
         Ok(Self { encoder, scale, weights })
     }
 

@@ -1,16 +1,19 @@
-//! Least squares as a classifier.
+//! Least squares, on numbers or as a classifier.
 
+use crate::encode::Encoded;
 use crate::linear::Scaled;
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
-use foretaste_num::linear::{RidgeOptions, ridge};
+use foretaste_num::linear::{RidgeOptions, ridge, ridge_numbers};
+use serde::{Deserialize, Serialize};
 
 /// Least squares with a penalty, on words, columns, vectors or gradients of pictures.
 ///
 /// # What it is
 /// The simplest linear model: for each class a weighted sum of the features that is to be one in the class and zero elsewhere.
 /// The squared error has no bound, so samples far out weigh most: what poisoning of regressions is measured on. It reads what
-/// `softmax-regression` reads. Sums below zero count as zero, and the rest of a sample is scaled to one.
+/// `softmax-regression` reads. Sums below zero count as zero, and the rest of a sample is scaled to one. In data with a numeric
+/// target the sum is the number itself, and trials measure R2.
 ///
 /// # How it learns
 /// Minimises the squared error and a squared penalty (conjugate gradients on the normal equations). Rows are divided by
@@ -41,20 +44,37 @@ impl Default for RidgeRegression {
     }
 }
 
+/// A model of classes or of a number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fitted {
+    scaled: Scaled,
+    numeric: bool,
+}
+
 impl Victim for RidgeRegression {
-    type Model = Scaled;
+    type Model = Fitted;
 
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Label])
+        Needs::any(&[Role::Label, Role::Target])
     }
-    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Scaled> {
-        Scaled::train(samples, "ridge-regression", |rows, labels| {
-            let options = RidgeOptions { l2: self.l2, ..RidgeOptions::default() };
-            ridge(rows.rows(), labels, ctx.profile().classes.len(), &options)
-        })
+    fn numeric(&self) -> bool {
+        true
     }
-    fn predict(&self, model: &Scaled, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
-        let (mut scores, classes) = model.scores(inputs)?;
+    fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Fitted> {
+        let options = RidgeOptions { l2: self.l2, ..RidgeOptions::default() };
+        if let Some(targets) = samples.batch.targets() {
+            let fit = |rows: &Encoded| ridge_numbers(rows.rows(), &targets, &options);
+            let scaled = Scaled::train_on(samples, "ridge-regression", fit)?;
+            return Ok(Fitted { scaled, numeric: true });
+        }
+        let fit = |rows: &Encoded, labels: &[u32]| ridge(rows.rows(), labels, ctx.profile().classes.len(), &options);
+        Ok(Fitted { scaled: Scaled::train(samples, "ridge-regression", fit)?, numeric: false })
+    }
+    fn predict(&self, model: &Fitted, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
+        let (mut scores, classes) = model.scaled.scores(inputs)?;
+        if model.numeric {
+            return Ok(Matrix::new(scores, 1));
+        }
         for row in scores.chunks_exact_mut(classes.max(1)) {
             row.iter_mut().for_each(|s| *s = s.max(0.0));
             let sum: f32 = row.iter().sum();

@@ -132,6 +132,9 @@ pub struct Columns {
     /// The class to be learned.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
+    /// The number to be learned, instead of a class.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "label")]
+    target: Option<String>,
     /// A number or category that a model reads.
     #[arg(long, value_name = "COLUMN")]
     feature: Vec<String>,
@@ -197,6 +200,7 @@ impl Columns {
         let one = |c: &Option<String>| c.iter().cloned().collect::<Vec<_>>();
         let given = [
             (one(&self.label), Role::Label),
+            (one(&self.target), Role::Target),
             (self.feature.clone(), Role::Feature),
             (self.text.clone(), Role::Text),
             (self.image.clone(), Role::Image),

@@ -28,7 +28,7 @@ pub struct Args {
     /// Attack (several with commas).
     #[arg(long, value_name = "ATTACK", value_delimiter = ',')]
     attack: Vec<String>,
-    /// Model that is trained (several with commas; default: softmax-regression; see `foretaste list victims`).
+    /// Model that is trained (several with commas; default: softmax-regression, of numbers ridge-regression; see `foretaste list victims`).
     #[arg(long, value_name = "VICTIM", value_delimiter = ',')]
     victim: Vec<String>,
     /// none, perfect, random, scan, or a detector (several with commas).
@@ -191,7 +191,9 @@ fn scenario(args: &Args) -> anyhow::Result<Scenario> {
         s.train_command = Some(spec);
     }
     if s.victims.is_empty() && s.train_command.is_none() {
-        s.victims = vec![VictimSpec { id: "softmax-regression".into(), set: Default::default() }];
+        let numeric = s.data.roles.values().any(|r| *r == Role::Target);
+        let id = if numeric { "ridge-regression" } else { "softmax-regression" };
+        s.victims = vec![VictimSpec { id: id.into(), set: Default::default() }];
     }
     if !args.defence.is_empty() {
         s.defences.clone_from(&args.defence);
@@ -240,7 +242,11 @@ fn put(s: &mut Scenario, set: &str) -> anyhow::Result<()> {
 }
 
 fn show(t: &Trial) {
-    println!("{BOLD}{}{BOLD:#}  {} rows, {} classes", t.name, t.rows, t.classes.len());
+    let learned = match &t.target {
+        Some(target) => format!("the number `{}`", foretaste_report::excerpt::visible(target)),
+        None => format!("{} classes", t.classes.len()),
+    };
+    println!("{BOLD}{}{BOLD:#}  {} rows, {learned}", t.name, t.rows);
     if !t.about.is_empty() {
         println!("{}", t.about);
     }
@@ -249,11 +255,18 @@ fn show(t: &Trial) {
         "\nmean over {seeds} {}, ± half of the 95 % interval, in percent",
         if seeds == 1 { "seed" } else { "seeds" }
     );
+    if t.target.is_some() {
+        println!(
+            "R2: one minus the squared error on held-out samples, in variances of the number; below 0 is worse than a constant"
+        );
+    }
     println!("success: inputs that go where the attacker wants; anyway: those that do without the attack");
     println!(
         "found, false: poison and honest samples taken out; order: average precision of the suspicion; named: kind of finding"
     );
-    let mut table: Vec<Column> = COLUMNS.iter().map(|(head, cell)| column(head, *cell, &t.summary)).collect();
+    let named = |head: &'static str| if head == "accuracy" && t.target.is_some() { "R2" } else { head };
+    let mut table: Vec<Column> =
+        COLUMNS.iter().map(|(head, cell)| column(named(head), *cell, &t.summary)).collect();
     if let Some(first) =
         table.first().filter(|c| c.cells.iter().all(|v| *v == c.cells[0]) && !c.cells.is_empty())
     {

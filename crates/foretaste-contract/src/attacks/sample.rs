@@ -52,6 +52,15 @@ impl Sample {
 
     /// Opens it.
     pub fn open(&self) -> Result<Dataset, String> {
+        self.open_as(&[])
+    }
+
+    /// Opens it with a number to be learned instead of a class.
+    pub fn open_numeric(&self) -> Result<Dataset, String> {
+        self.open_as(&[("label", Role::Ignored), ("x1", Role::Target)])
+    }
+
+    fn open_as(&self, others: &[(&str, Role)]) -> Result<Dataset, String> {
         let roles: BTreeMap<String, Role> = [
             ("text", Role::Text),
             ("kind", Role::Feature),
@@ -64,6 +73,7 @@ impl Sample {
             ("vector", Role::Embedding),
         ]
         .into_iter()
+        .chain(others.iter().copied())
         .filter(|(name, _)| self.has(name))
         .map(|(name, role)| (name.to_owned(), role))
         .collect();

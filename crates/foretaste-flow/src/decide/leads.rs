@@ -10,7 +10,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut families: BTreeMap<(&str, Kind, &str), Vec<&Lead>> = BTreeMap::new();
     for (detector, lead) in surviving(evidence, facts.fdr) {
         let elsewhere = lead.kind.is_poison() || lead.kind == Kind::Shortcut;
-        if elsewhere || super::coordinated::names_origin(lead) {
+        if elsewhere || super::coordinated::names_origin(lead) || super::numeric::is_own(lead) {
             continue;
         }
         families.entry((detector, lead.kind, &lead.family)).or_default().push(lead);

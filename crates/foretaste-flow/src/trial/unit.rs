@@ -10,7 +10,7 @@ use crate::simulate::{self, Chosen, Delivery, Placement, Poison, poison, prepare
 use arrow_array::BooleanArray;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
-use foretaste_core::{AnyVictim, Budget, Ctx, Kind, MISSING, Row, Sealed};
+use foretaste_core::{AnyVictim, Budget, Ctx, Kind, MISSING, Matrix, Role, Row, Sealed};
 use foretaste_num::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -250,6 +250,8 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         memory::reset_peak();
         let probe = case.probe.map(|p| &p.inputs);
+        let numeric = train.has(Role::Target);
+        let mut numbers = vec![];
         let (test, probed) = match (self.scenario.victims.get(victim), &self.scenario.train_command) {
             (Some(spec), _) => {
                 let model = foretaste_victims::entry(&spec.id)?.victim(&spec.set)?;
@@ -257,10 +259,13 @@ impl<'a> Bench<'a> {
                     return Err(foretaste_core::Error::Unfit { entry: spec.id.clone(), reason }.into());
                 }
                 let trained = self.trained(victim, model.as_ref(), case, train, defence)?;
-                let test = predict(model.as_ref(), &trained, &case.split.test, &case.split.ctx)?;
+                let test = answers(model.as_ref(), &trained, &case.split.test, &case.split.ctx)?;
+                if numeric {
+                    numbers = test.values().to_vec();
+                }
                 let probed =
-                    probe.map(|p| predict(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
-                (test, probed)
+                    probe.map(|p| answers(model.as_ref(), &trained, p, &case.split.ctx)).transpose()?;
+                (test.tops(), probed.map(|p| p.tops()))
             }
             (None, Some(command)) => {
                 let folder = self.folder(case.unit, defence);
@@ -274,8 +279,9 @@ impl<'a> Bench<'a> {
         let success = case.probe.zip(probed).map(|(p, answers)| {
             share(p.wanted.iter().zip(&answers).filter(|(w, a)| w == a).count(), p.wanted.len())
         });
+        let right = share(known.iter().filter(|(t, a)| t == a).count(), known.len());
         Ok(Asked {
-            accuracy: share(known.iter().filter(|(t, a)| t == a).count(), known.len()),
+            accuracy: if numeric { r2(&case.split.test, &numbers)? } else { right },
             success,
             seconds: started.elapsed().as_secs_f64(),
             peak: memory::peak(),
@@ -305,9 +311,23 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn predict(victim: &dyn AnyVictim, model: &Sealed, inputs: &Dataset, ctx: &Ctx) -> Result<Vec<u32>> {
+fn answers(victim: &dyn AnyVictim, model: &Sealed, inputs: &Dataset, ctx: &Ctx) -> Result<Matrix> {
     let all: Vec<u64> = (0..inputs.rows).collect();
-    Ok(victim.predict(model, &simulate::pick(inputs, &all)?, ctx)?.tops())
+    Ok(victim.predict(model, &simulate::pick(inputs, &all)?, ctx)?)
+}
+
+/// One minus the squared error in variances of the target; rows without a target do not count.
+fn r2(test: &Dataset, said: &[f32]) -> Result<f64> {
+    let mut truth = vec![];
+    for batch in test.batches()? {
+        truth.extend(batch?.targets().unwrap_or_default());
+    }
+    let known: Vec<(f64, f64)> =
+        truth.into_iter().zip(said).filter(|(t, _)| t.is_finite()).map(|(t, s)| (t, f64::from(*s))).collect();
+    let mean = known.iter().map(|k| k.0).sum::<f64>() / known.len().max(1) as f64;
+    let variance: f64 = known.iter().map(|(t, _)| (t - mean).powi(2)).sum();
+    let error: f64 = known.iter().map(|(t, s)| (t - s).powi(2)).sum();
+    Ok(if variance > 0.0 { 1.0 - error / variance } else { 0.0 })
 }
 
 /// The poisoned training data without the rows withheld, and which of their rows are poison (without cover).

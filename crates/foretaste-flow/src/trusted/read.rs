@@ -156,8 +156,9 @@ impl Both {
 
 /// Columns that a model reads or learns and that both have in one kind, in the roles of the new data; and the others, in words.
 fn common_columns(new: &Dataset, old: &Dataset) -> (Vec<(String, Role)>, Vec<String>) {
-    let read =
-        |r: Role| matches!(r, Role::Feature | Role::Image | Role::Embedding | Role::Label) || r.is_text();
+    let read = |r: Role| {
+        matches!(r, Role::Feature | Role::Target | Role::Image | Role::Embedding | Role::Label) || r.is_text()
+    };
     let (mut common, mut differ) = (vec![], vec![]);
     for (i, field) in new.schema.fields().iter().enumerate().filter(|(i, _)| read(new.roles[*i])) {
         let name = field.name();

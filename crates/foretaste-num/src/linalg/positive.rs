@@ -74,8 +74,10 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + a[tail..].iter().zip(&b[tail..]).map(|(a, b)| a * b).sum::<f64>()
 }
 
-/// The `x` with `matrix x = right`, `matrix` symmetric positive definite, of which the lower triangle is read; `None` if it is not.
-pub(crate) fn solve(matrix: &[f64], right: &[f64]) -> Option<Vec<f64>> {
+/// The `x` with `matrix x = right`, `matrix` (row-major) symmetric positive definite, of which the lower triangle is read; `None` if
+/// it is not positive definite or its size does not fit.
+#[must_use]
+pub fn solve(matrix: &[f64], right: &[f64]) -> Option<Vec<f64>> {
     let n = right.len();
     let mut factor = matrix.to_vec();
     if factor.len() != n * n || !cholesky(&mut factor, n) {

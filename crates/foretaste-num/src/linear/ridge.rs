@@ -1,6 +1,6 @@
-//! Ridge regression on one-hot targets.
+//! Ridge regression on one-hot targets, or on numbers.
 //!
-//! Minimises `sum_i |W x_i + b - e(y_i)|^2 + l2 |W|^2` with the intercept free (Hoerl and Kennard 1970), by conjugate gradients
+//! Minimises `sum_i |W x_i + b - y_i|^2 + l2 |W|^2` with the intercept free (Hoerl and Kennard 1970), by conjugate gradients
 //! on the centred normal equations, preconditioned by their diagonal, all classes side by side. Products are in single
 //! precision, what steers the descent in double.
 
@@ -35,27 +35,60 @@ pub fn ridge(rows: Rows<'_>, labels: &[u32], classes: usize, options: &RidgeOpti
         .filter(|(_, l)| (**l as usize) < classes)
         .map(|k| k.0)
         .collect();
-    let mut out = Linear {
+    let out = Linear {
         weights: vec![0.0; classes * cols],
         intercept: vec![1.0 / classes.max(1) as f32; classes],
         cols,
     };
+    let width = padded(classes);
+    let mut target = vec![0f32; known.len() * width];
+    for (row, i) in target.chunks_exact_mut(width).zip(&known) {
+        row[labels[*i as usize] as usize] = 1.0;
+    }
+    solved(rows, &known, &target, out, options)
+}
+
+/// Fits the rows whose target is finite: one score a row, the target expected. The penalty is that on targets of deviation 1,
+/// so that it does not depend on their unit. With no such row, or equal targets, all weights are zero.
+#[must_use]
+pub fn ridge_numbers(rows: Rows<'_>, targets: &[f64], options: &RidgeOptions) -> Linear {
+    let cols = rows.cols();
+    let finite = (0u32..).zip(targets).take(rows.len()).filter(|(_, t)| t.is_finite());
+    let (known, values): (Vec<u32>, Vec<f64>) = finite.map(|(i, t)| (i, *t)).unzip();
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let mut out = Linear { weights: vec![0.0; cols], intercept: vec![mean as f32], cols };
+    if !(deviation > 0.0 && deviation.is_finite()) {
+        return out;
+    }
+    let width = padded(1);
+    let mut target = vec![0f32; known.len() * width];
+    for (row, v) in target.chunks_exact_mut(width).zip(&values) {
+        row[0] = ((v - mean) / deviation) as f32;
+    }
+    out.intercept = vec![0.0];
+    let mut out = solved(rows, &known, &target, out, options);
+    out.weights.iter_mut().for_each(|w| *w = (f64::from(*w) * deviation) as f32);
+    out.intercept.iter_mut().for_each(|b| *b = (f64::from(*b) * deviation + mean) as f32);
+    out
+}
+
+/// Fits `target`, padded lanes for each of the rows `known`; `out` is the model that says nothing.
+fn solved(rows: Rows<'_>, known: &[u32], target: &[f32], mut out: Linear, options: &RidgeOptions) -> Linear {
+    let (cols, classes) = (out.cols, out.intercept.len());
     let n = known.len();
     if n == 0 {
         return out;
     }
-    let rows = Prepared::new(rows).gather(&known);
+    let rows = Prepared::new(rows).gather(known);
     let width = padded(classes);
     let back = |r: &[f32]| {
         let mut sums = vec![0f32; (cols + 1) * width];
         rows.backward_into(r, width, &mut sums);
         split(sums, cols, width)
     };
-    let mut target = vec![0f32; n * width];
-    for (row, i) in target.chunks_exact_mut(width).zip(&known) {
-        row[labels[*i as usize] as usize] = 1.0;
-    }
-    let (right, count) = back(&target);
+    let (right, count) = back(target);
     let (column_sums, _) = back(&vec![1.0; n * width]);
     let mean: Vec<f64> = column_sums.chunks_exact(width).map(|s| s[0] / n as f64).collect();
     // X'(y - mean of y), and the diagonal of the centred normal equations
@@ -169,6 +202,21 @@ mod tests {
             let scores = fitted.scores(rows);
             assert!(scores.chunks(3).all(|s| (s.iter().sum::<f32>() - 1.0).abs() < 1e-4));
         }
+    }
+
+    #[test]
+    fn numbers_are_fitted_like_classes() {
+        // zero and one as numbers are a class as numbers, but for the unit of the penalty
+        let (dense, labels) = problem(2);
+        let targets: Vec<f64> = labels.iter().map(|l| 1000.0 * f64::from(*l)).collect();
+        let numbers = RidgeOptions { l2: 2.0, ..RidgeOptions::default() };
+        let rows = Rows::Dense { data: &dense, dim: 3 };
+        let (fitted, one_hot) = (ridge_numbers(rows, &targets, &numbers), ridge(rows, &labels, 2, &numbers));
+        let want: Vec<f64> = one_hot.weights[3..].iter().map(|w| 1000.0 * f64::from(*w)).collect();
+        near(&fitted.weights, &want, 1e-2);
+        near(&fitted.intercept, &[1000.0 * f64::from(one_hot.intercept[1])], 1e-2);
+        assert_eq!(ridge_numbers(rows, &[5.0; 60], &numbers).intercept, [5.0]);
+        assert_eq!(ridge_numbers(rows, &[f64::NAN; 60], &numbers).weights, [0.0; 3]);
     }
 
     const WEIGHTS: [f64; 9] = [

@@ -82,6 +82,7 @@ fn roles(report: &Report) -> Spans {
     let mut parts = vec![];
     for role in [
         Role::Label,
+        Role::Target,
         Role::Text,
         Role::Image,
         Role::Prompt,
