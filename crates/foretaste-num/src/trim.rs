@@ -30,6 +30,8 @@ const SHARES: [f64; 14] =
 const FAR: f64 = 3.0;
 /// Part of the loss that need not be gained: the elbow.
 const ELBOW: f64 = 0.1;
+/// Local scales from which on a row that resembles a group belongs to it.
+const BEYOND: f64 = 6.0;
 /// Rounds at most; the next looks at what is left.
 const ROUNDS: usize = 4;
 /// A round whose group leaves so much of the differences between predictions ends the search.
@@ -272,7 +274,22 @@ impl Bench {
             (0..left.len()).filter(|i| !is_known[*i]).for_each(|i| left[i] &= away(i) <= far);
             seen = self.seen(&left);
         }
-        (left.iter().map(|l| !l).collect(), seen)
+        let mut member: Vec<bool> = left.iter().map(|l| !l).collect();
+        self.extend(&mut member, &seen);
+        (member, seen)
+    }
+
+    /// Shares are tried in steps, and what is left of a group after the last no longer bends a model. Rows half as far from the models
+    /// without the group as three quarters of its rows, and far beyond what is usual, belong to it.
+    fn extend(&self, member: &mut [bool], seen: &Seen) {
+        let away = |i: usize| (self.t[i] - seen.at[i]).abs() / seen.scale[i];
+        let mut own: Vec<f64> = self.known.iter().filter(|i| member[**i]).map(|i| away(*i)).collect();
+        if own.is_empty() {
+            return;
+        }
+        own.sort_by(f64::total_cmp);
+        let from = (0.5 * own[own.len() / 4]).max(BEYOND);
+        (0..member.len()).filter(|&i| away(i) >= from).for_each(|i| member[i] = true);
     }
 
     /// How many of the known rows, worst first, have to go so that the others fit each other; none if that unbends nothing.

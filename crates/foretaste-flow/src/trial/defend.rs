@@ -119,11 +119,11 @@ fn judge(done: &Scanned, on: &Attacked<'_>) -> Detection {
         .filter_map(|(kind, rows)| {
             let hits = rows.intersection(on.poison).count();
             let found = share(hits, on.poison.len()) >= FOUND && 2 * hits > rows.len();
-            found.then(|| (share(2 * hits, rows.len() + on.poison.len()), *kind))
+            found.then(|| (kind.is_poison(), share(2 * hits, rows.len() + on.poison.len()), *kind))
         })
-        // of equally good kinds the gravest
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-        .map(|(_, kind)| kind);
+        // what is called poison names it before what is also true of it (copies, say); of equally good kinds the gravest does
+        .max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(b.2.cmp(&a.2)))
+        .map(|(_, _, kind)| kind);
     Detection {
         poison_findings: findings.iter().filter(|f| f.kind.is_poison()).count() as u64,
         named,
