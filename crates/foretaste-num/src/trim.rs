@@ -289,7 +289,11 @@ impl Bench {
         }
         own.sort_by(f64::total_cmp);
         let from = (0.5 * own[own.len() / 4]).max(BEYOND);
-        (0..member.len()).filter(|&i| away(i) >= from).for_each(|i| member[i] = true);
+        let more: Vec<usize> = (0..member.len()).filter(|&i| !member[i] && away(i) >= from).collect();
+        // a step leaves a part of a group behind; where more than that is far, honest rows are
+        if 2 * more.len() <= member.iter().filter(|m| **m).count() {
+            more.iter().for_each(|i| member[*i] = true);
+        }
     }
 
     /// How many of the known rows, worst first, have to go so that the others fit each other; none if that unbends nothing.
