@@ -245,10 +245,7 @@ impl Search<'_> {
         }
         let (f, shift) = outside.filter(&inside.mean(&members));
         let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();
-        let of_row = |i: usize| {
-            let row = whole.row(i);
-            f64::from(laned(row.len(), |k| row[k] * filter[k])) - shift
-        };
+        let of_row = |i: usize| f64::from(laned(whole.row(i), &filter, |v, f| v * f)) - shift;
         let all: Vec<f64> = (0..self.labels.codes.len()).map(of_row).collect();
         let up = members.iter().map(|k| along[*k]).sum::<f64>() / members.len() as f64;
         let others: Vec<f64> = (0..all.len())

@@ -404,8 +404,8 @@ fn along_here(job: &Job<'_>, along_z: &[f32], residual: &[f32]) -> Vec<Along> {
                 for (k, &weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                     let lanes = k * job.logits..(k + 1) * job.logits;
                     let (r, d) = (&r[lanes.clone()], &d[lanes]);
-                    let rd = laned(r.len(), |l| r[l] * d[l]);
-                    let squares = laned(r.len(), |l| r[l] * d[l] * d[l]);
+                    let rd = laned(r, d, |r, d| r * d);
+                    let squares = laned(r, d, |r, d| r * d * d);
                     // residual = weight * (p - [class is y])
                     let own = if job.logits == 1 { if y == 1 { d[0] } else { 0.0 } } else { d[y] };
                     let mean = rd / weight + own;
@@ -494,8 +494,8 @@ fn row_residual(job: &Job<'_>, row: usize, d: &[f32], r: &mut [f32], out: &mut [
             continue;
         }
         softmax(p);
-        let mean = laned(d.len(), |l| p[l] * d[l]);
-        let squares = laned(d.len(), |l| p[l] * d[l] * d[l]);
+        let mean = laned(p, d, |p, d| p * d);
+        let squares = laned(p, d, |p, d| p * d * d);
         p.iter_mut().for_each(|p| *p *= weight);
         p[y] -= weight;
         out[k].slope += f64::from(weight * (mean - d[y]));

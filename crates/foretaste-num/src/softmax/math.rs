@@ -28,17 +28,18 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// Sums that are kept side by side: with one, each addition would wait for the last.
 const LANES: usize = 8;
 
-/// Sum of `value` over all positions, in lanes and always in the same order.
+/// Sum of `value` over pairs of numbers, in lanes and always in the same order.
 #[inline(always)]
-pub(crate) fn laned(n: usize, value: impl Fn(usize) -> f32) -> f32 {
+pub(crate) fn laned(a: &[f32], b: &[f32], value: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
-    let whole = n - n % LANES;
-    for at in (0..whole).step_by(LANES) {
-        for (k, lane) in lanes.iter_mut().enumerate() {
-            *lane += value(at + k);
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| value(*a, *b)).sum();
+    for (a, b) in a.zip(b) {
+        for k in 0..LANES {
+            lanes[k] += value(a[k], b[k]);
         }
     }
-    lanes.iter().sum::<f32>() + (whole..n).map(value).sum::<f32>()
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// Turns logits into shares that sum to one, in place.
@@ -53,7 +54,7 @@ pub(crate) fn softmax(z: &mut [f32]) {
     }
     top = tops.iter().fold(top, |a, b| larger(a, *b));
     z.iter_mut().for_each(|v| *v = exp(*v - top));
-    let scale = 1.0 / laned(z.len(), |k| z[k]);
+    let scale = 1.0 / laned(z, z, |v, _| v);
     z.iter_mut().for_each(|v| *v *= scale);
 }
 
