@@ -68,9 +68,9 @@ pub struct ClassView {
 pub struct DetectorView {
     pub id: String,
     pub title: String,
-    pub detail: String,
+    pub detail: Spans,
     /// What it could not have seen in these data, and never can.
-    pub unseen: String,
+    pub unseen: Spans,
     pub status: &'static str,
     pub calibrated: bool,
 }
@@ -340,8 +340,8 @@ fn detector(d: &foretaste_core::DetectorRun) -> DetectorView {
     DetectorView {
         id: visible(&d.id),
         title: visible(&d.title),
-        detail: visible(&d.detail),
-        unseen: visible(&match &d.unseen {
+        detail: words::spans(&d.detail),
+        unseen: words::spans(&match &d.unseen {
             Some(small) => format!("In these data: {small}. Never: {}", d.blind_spots),
             None => d.blind_spots.clone(),
         }),

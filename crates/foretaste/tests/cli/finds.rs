@@ -115,3 +115,19 @@ fn labels_flipped_at_random_are_noise() {
     assert!(findings(&report, "label-poisoning").is_empty(), "{report:#}");
     assert!(!findings(&report, "label-error").is_empty(), "{report:#}");
 }
+
+#[test]
+fn labels_for_which_the_level_holds_are_set_aside_and_likely_ones_told_beside_them() {
+    let room = Room::new();
+    let report = attacked(&room, &["label-flip", "--seed", "7"]);
+    let told = findings(&report, "label-error");
+    let [sure, likely] = told.as_slice() else { panic!("{report:#}") };
+    assert_eq!((&sure["action"], &likely["action"]), (&"quarantine".into(), &"review".into()));
+    assert_eq!(likely["decision"]["rule"], "probable");
+    let members = |f: &serde_json::Value| f["members"].as_array().unwrap().clone();
+    assert!(members(sure).iter().all(|m| m["quarantine"] == true));
+    assert!(members(likely).iter().all(|m| m["quarantine"] == false && m["suspicion"].as_f64() > Some(0.5)));
+    let rows =
+        |f| members(f).iter().map(|m| m["row"].as_u64().unwrap()).collect::<std::collections::BTreeSet<_>>();
+    assert!(rows(sure).is_disjoint(&rows(likely)));
+}
