@@ -102,6 +102,12 @@ impl Lead {
     pub const REPAIRED: &str = "share of errors repaired";
     /// Name of a further number: share of other classes' samples that are as suspicious as the least of the members.
     pub const ELSEWHERE: &str = "share as suspicious elsewhere";
+    /// Name of a further number: slope of a model's predictions with the members on those without.
+    pub const SLOPE: &str = "slope of predictions with them on those without";
+    /// Name of a further number: standard deviation of a model's predictions in those of its residuals.
+    pub const SIGNAL: &str = "signal to noise";
+    /// Name of a further number: how many of the members chance explains.
+    pub const CHANCE: &str = "by chance";
 
     /// One of the further numbers.
     #[must_use]

@@ -137,8 +137,9 @@ fn numeric(name: String, cells: &[&Cells], least: usize) -> Coded {
     Coded { name, column, values: frequent.into_iter().map(|(_, v)| v.to_string()).collect() }
 }
 
-fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
-    let mut words: Vec<Option<String>> = vec![];
+/// Every cell as a word, numbers as they are written; `None` where one is missing.
+fn words(cells: &[&Cells]) -> Vec<Option<String>> {
+    let mut words = vec![];
     for c in cells {
         match c {
             Cells::Numbers(v) => words.extend(v.iter().map(|v| v.is_finite().then(|| v.to_string()))),
@@ -147,6 +148,11 @@ fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
             }
         }
     }
+    words
+}
+
+fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
+    let words = words(cells);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     words.iter().flatten().for_each(|w| *counts.entry(w).or_default() += 1);
     let mut frequent: Vec<(usize, &str)> =

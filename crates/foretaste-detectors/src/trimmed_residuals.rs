@@ -7,7 +7,7 @@ use foretaste_core::{
     AtEffort, Batch, Ctx, Detect, Effort, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion,
 };
 use foretaste_macros::Catalogue;
-use foretaste_num::trim::{Options, Trim, trim};
+use foretaste_num::trimmed_ridge::{Options, Trim, trim};
 use serde::{Deserialize, Serialize};
 
 /// Numbers that bend a regression: far from what a model expects that was trained without what fits worst.
@@ -68,14 +68,8 @@ impl Default for TrimmedResiduals {
     }
 }
 
-/// Name of a lead's further number: slope of the predictions with the members on those without.
-pub const SLOPE: &str = "slope of predictions with them on those without";
-/// Name of a lead's further number: standard deviation of the predictions in those of the residuals.
-pub const SIGNAL: &str = "signal to noise";
-/// Family of leads that slips of the pen explain, and the number of slips that chance explains.
+/// Family of leads whose members a slip of the pen explains.
 pub const SLIPS: &str = "slips";
-/// See [`SLIPS`].
-pub const CHANCE: &str = "by chance";
 
 /// Columns, targets, and vectors of what is no column.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -183,7 +177,7 @@ fn group(found: &Trim, members: Vec<u64>) -> Option<Lead> {
     let mut lead = Lead::new(Kind::Availability, "targets that contradict their samples", members);
     let judged = harm.judged.max(1) as f64;
     lead.statistic = ("share of samples predicted better without them".into(), harm.better as f64 / judged);
-    lead.numbers = vec![(SLOPE.into(), harm.slope), (SIGNAL.into(), harm.signal)];
+    lead.numbers = vec![(Lead::SLOPE.into(), harm.slope), (Lead::SIGNAL.into(), harm.signal)];
     lead.p_value = Some(harm.p_value);
     let p = if harm.p_value < 1e-300 { "p < 1e-300".into() } else { format!("p = {:.1e}", harm.p_value) };
     lead.why.push(
@@ -206,7 +200,7 @@ fn slips(found: &Trim, rows: &dyn Fn(&[usize]) -> Vec<u64>) -> Option<Lead> {
     let mut lead = Lead::new(Kind::LabelError, "targets that a slip of the pen explains", rows(&at));
     lead.family = SLIPS.into();
     lead.statistic = ("slips".into(), at.len() as f64);
-    lead.numbers = vec![(CHANCE.into(), found.slips_by_chance as f64)];
+    lead.numbers = vec![(Lead::CHANCE.into(), found.slips_by_chance as f64)];
     let of = |wanted: &dyn Fn(f64) -> bool| found.slips.iter().filter(|s| wanted(s.1)).count();
     lead.why.push(format!(
         "They would be as expected if they were ten or a hundred times smaller ({}) or larger ({}), or had the other sign ({}); factors that no slip has mend {} others.",

@@ -9,11 +9,10 @@
 mod odds;
 mod outside;
 
-use crate::linalg::positive::dot;
+use crate::lanes::{dot, laned};
 use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
-use crate::softmax::laned;
 use crate::span::{Span, product};
 use crate::surprise::{Labels, Surprise, mostly_in};
 use outside::{Outside, Whole};

@@ -15,7 +15,6 @@ pub use rows::Rows;
 
 pub(crate) use descent::padded;
 use descent::{Job, minimise};
-pub(crate) use math::laned;
 pub(crate) use rows::Prepared;
 
 /// How long and how precisely to minimise.

@@ -5,6 +5,7 @@
 //! missing number is a bin of its own. A category becomes one of its levels, rare ones pooled.
 
 use foretaste_num::ngrams::Csr;
+use foretaste_num::straight::scaled;
 use rayon::prelude::*;
 
 use crate::Features;
@@ -193,46 +194,6 @@ fn edges(sorted: &[f64], bins: usize) -> Vec<f64> {
         (1..=bins).map(|b| sorted[(b * sorted.len() / bins).saturating_sub(1).min(last)]).collect();
     out.dedup();
     out
-}
-
-fn signed_log(v: f64) -> f64 {
-    v.signum() * v.abs().ln_1p()
-}
-
-/// Distance of the quartiles of sorted values around the median, and how unequal the two halves are.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    sorted.get(((sorted.len().saturating_sub(1)) as f64 * share).round() as usize).copied().unwrap_or(0.0)
-}
-
-fn skew(sorted: &[f64], map: impl Fn(f64) -> f64) -> f64 {
-    let (low, mid, high) =
-        (map(quantile(sorted, 0.01)), map(quantile(sorted, 0.5)), map(quantile(sorted, 0.99)));
-    let width = high - low;
-    if width > 0.0 && width.is_finite() { ((high - mid) - (mid - low)).abs() / width } else { 1.0 }
-}
-
-/// Values centred at the median and divided by a robust standard deviation, cut at four; missing is zero.
-fn scaled(values: &[f64], sorted: &[f64]) -> Vec<f32> {
-    let log = skew(sorted, signed_log) < skew(sorted, |v| v);
-    let map = |v: f64| if log { signed_log(v) } else { v };
-    let middle = map(quantile(sorted, 0.5));
-    let quartiles = (map(quantile(sorted, 0.75)) - map(quantile(sorted, 0.25))) / 1.349;
-    let finite: Vec<f64> = sorted.iter().map(|&v| map(v)).filter(|v| v.is_finite()).collect();
-    let deviation =
-        (finite.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / finite.len().max(1) as f64).sqrt();
-    // more than half equal: the quartiles tell nothing, the deviation does
-    let unit = if quartiles > 0.1 * deviation { quartiles } else { deviation };
-    let factor = if unit > 0.0 && unit.is_finite() { 1.0 / unit } else { 0.0 };
-    values
-        .iter()
-        .map(|&v| {
-            if v.is_nan() || factor == 0.0 {
-                0.0
-            } else {
-                ((map(v) - middle) * factor).clamp(-4.0, 4.0) as f32
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! The same columns as rows of numbers for linear models.
 
-use super::{Cells, Columns};
+use super::{Cells, Columns, words};
+use foretaste_num::straight::scaled;
 use std::collections::BTreeMap;
 
 /// Levels of a category that get a number of their own, and rows that each must have.
 const LEVELS: usize = 32;
 const LEVEL_ROWS: usize = 10;
-/// Standard deviations at which numbers are cut, so that no value is a lever.
-const CUT: f64 = 4.0;
 
 /// Rows of `dim` numbers in the order of the data.
 #[derive(Debug, Default)]
@@ -50,49 +49,26 @@ impl Columns {
 }
 
 fn numbers(cells: &[&Cells]) -> Vec<Vec<f32>> {
-    let values = || {
-        cells.iter().flat_map(|c| match c {
-            Cells::Numbers(v) => v.as_slice(),
-            Cells::Words { .. } => &[],
-        })
+    let finite = |v: &f64| if v.is_finite() { *v } else { f64::NAN };
+    let of = |c: &&Cells| match c {
+        Cells::Numbers(v) => v.iter().map(finite).collect(),
+        Cells::Words { .. } => vec![],
     };
-    let mut sorted: Vec<f64> = values().copied().filter(|v| v.is_finite()).collect();
+    let values: Vec<f64> = cells.iter().flat_map(of).collect();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    if sorted.is_empty() {
+        return vec![];
+    }
     sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else { return vec![] };
-    let log = |v: f64| v.signum() * v.abs().ln_1p();
-    let at = |share: f64| sorted[(last as f64 * share).round() as usize];
-    let skew = |map: &dyn Fn(f64) -> f64| {
-        let (low, middle, high) = (map(at(0.01)), map(at(0.5)), map(at(0.99)));
-        let width = high - low;
-        if width > 0.0 && width.is_finite() { ((high - middle) - (middle - low)).abs() / width } else { 1.0 }
-    };
-    let map: &dyn Fn(f64) -> f64 = if skew(&log) < skew(&|v| v) { &log } else { &|v| v };
-    let middle = map(at(0.5));
-    let quartiles = (map(at(0.75)) - map(at(0.25))) / 1.349;
-    let square = sorted.iter().map(|v| (map(*v) - middle).powi(2)).sum::<f64>() / sorted.len() as f64;
-    // more than half equal: the quartiles tell nothing, the deviation does
-    let unit = if quartiles > 0.1 * square.sqrt() { quartiles } else { square.sqrt() };
-    let scaled = |v: &f64| {
-        let z = (map(*v) - middle) / unit;
-        if z.is_finite() { z.clamp(-CUT, CUT) as f32 } else { 0.0 }
-    };
-    let mut out = vec![values().map(scaled).collect()];
-    if values().any(|v| !v.is_finite()) {
-        out.push(values().map(|v| f32::from(u8::from(!v.is_finite()))).collect());
+    let mut out = vec![scaled(&values, &sorted)];
+    if sorted.len() < values.len() {
+        out.push(values.iter().map(|v| f32::from(u8::from(v.is_nan()))).collect());
     }
     out
 }
 
 fn levels(cells: &[&Cells]) -> Vec<Vec<f32>> {
-    let mut words: Vec<Option<String>> = vec![];
-    for c in cells {
-        match c {
-            Cells::Numbers(v) => words.extend(v.iter().map(|v| v.is_finite().then(|| v.to_string()))),
-            Cells::Words { codes, words: known } => {
-                words.extend(codes.iter().map(|c| known.get(*c as usize).cloned()));
-            }
-        }
-    }
+    let words = words(cells);
     let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     words.iter().for_each(|w| *counts.entry(w.as_deref()).or_default() += 1);
     let mut frequent: Vec<(Option<&str>, usize)> =

@@ -34,17 +34,26 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, named: &BTreeSet<u64>) -> 
     out
 }
 
-fn claim(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
+/// Members with the suspicion of the detector that found them.
+pub(super) fn members(by: &Scored, lead: &Lead, facts: &Facts<'_>, quarantine: bool) -> Vec<Member> {
     let suspicion = |r: u64| by.suspicion.score.get(r as usize).copied().unwrap_or(0.0);
-    let members: Vec<Member> = lead.members.iter().map(|r| facts.member(*r, suspicion(*r), true)).collect();
-    let n = members.len();
+    lead.members.iter().map(|r| facts.member(*r, suspicion(*r), quarantine)).collect()
+}
+
+fn claim(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
     let title = format!(
         "{} make a model worse: {} ({} of the data, {:+.1} points of accuracy without them)",
-        samples(n),
+        samples(lead.members.len()),
         lead.subject,
-        percent(n, facts.dataset.rows),
+        percent(lead.members.len(), facts.dataset.rows),
         100.0 * lead.statistic.1
     );
+    harmful(by, lead, title, facts)
+}
+
+/// A group whose harm was tested.
+pub(super) fn harmful(by: &Scored, lead: &Lead, title: String, facts: &Facts<'_>) -> Claim {
+    let members = members(by, lead, facts, true);
     let mut f = facts.finding(Kind::Availability, Severity::High, title, Action::Quarantine, members);
     f.detectors = vec![by.detector.clone()];
     f.target_class = lead.class.and_then(|c| facts.class(c));

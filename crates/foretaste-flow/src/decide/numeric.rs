@@ -1,9 +1,10 @@
 //! Numbers to be learned that bend a model, and single ones that a slip of the pen explains.
 
+use super::availability::{harmful, members};
 use super::leads::strongest;
 use super::{Claim, Facts, percent, samples};
-use foretaste_core::{Action, Evidence, Kind, Lead, Member, Role, Scored, Severity};
-use foretaste_detectors::trimmed_residuals::{CHANCE, SIGNAL, SLIPS, SLOPE};
+use foretaste_core::{Action, Evidence, Kind, Lead, Role, Scored, Severity};
+use foretaste_detectors::trimmed_residuals::SLIPS;
 
 /// Level of the sign test, as for classes: that hard samples do harm is no error of the test.
 const LEVEL: f64 = 1e-4;
@@ -25,8 +26,8 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let bends = |l: &Lead| {
         l.kind == Kind::Availability
             && l.p_value.is_some_and(|p| p <= LEVEL)
-            && l.number(SLOPE).is_some_and(|slope| slope <= BENT)
-            && l.number(SIGNAL).is_some_and(|signal| signal >= SIGNALS)
+            && l.number(Lead::SLOPE).is_some_and(|slope| slope <= BENT)
+            && l.number(Lead::SIGNAL).is_some_and(|signal| signal >= SIGNALS)
     };
     let mut out: Vec<Claim> = strongest(evidence, facts.fdr)
         .into_iter()
@@ -34,15 +35,11 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .map(|(by, lead)| bent(by, lead, facts))
         .collect();
     let slips = evidence.scored.iter().flat_map(|s| s.leads.iter().map(move |l| (s, l)));
-    let slips = slips
-        .filter(|(_, l)| is_own(l) && l.number(CHANCE).is_some_and(|n| n * BEYOND_CHANCE <= l.statistic.1));
+    let slips = slips.filter(|(_, l)| {
+        is_own(l) && l.number(Lead::CHANCE).is_some_and(|n| n * BEYOND_CHANCE <= l.statistic.1)
+    });
     out.extend(slips.map(|(by, lead)| slip(by, lead, facts)));
     out
-}
-
-fn members(by: &Scored, lead: &Lead, facts: &Facts<'_>, quarantine: bool) -> Vec<Member> {
-    let suspicion = |r: u64| by.suspicion.score.get(r as usize).copied().unwrap_or(0.0);
-    lead.members.iter().map(|r| facts.member(*r, suspicion(*r), quarantine)).collect()
 }
 
 fn target(facts: &Facts<'_>) -> String {
@@ -51,25 +48,15 @@ fn target(facts: &Facts<'_>) -> String {
 }
 
 fn bent(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {
-    let members = members(by, lead, facts, true);
-    let n = members.len();
-    let slope = lead.number(SLOPE).unwrap_or(1.0);
+    let slope = lead.number(Lead::SLOPE).unwrap_or(1.0);
     let left = if slope <= 0.0 { "nothing".into() } else { format!("{:.0} %", 100.0 * slope) };
     let title = format!(
         "{} bend a model of `{}` ({} of the data): with them, {left} is left of the differences that it predicts",
-        samples(n),
+        samples(lead.members.len()),
         target(facts),
-        percent(n, facts.dataset.rows)
+        percent(lead.members.len(), facts.dataset.rows)
     );
-    let mut f = facts.finding(Kind::Availability, Severity::High, title, Action::Quarantine, members);
-    f.detectors = vec![by.detector.clone()];
-    f.decision.rule = "harm".into();
-    f.decision.fdr = Some(facts.fdr);
-    f.decision.p_value = lead.p_value;
-    f.why.clone_from(&lead.why);
-    f.tables.extend(facts.source_table(&f.members));
-    f.advice = "Set them aside with `foretaste clean` and train again. Look at the first few and ask where they came from: the test says that they do harm, not that somebody meant it. A few of them are honest.".into();
-    Claim { marks: lead.marks.clone(), finding: f }
+    harmful(by, lead, title, facts)
 }
 
 fn slip(by: &Scored, lead: &Lead, facts: &Facts<'_>) -> Claim {

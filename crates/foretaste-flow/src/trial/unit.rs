@@ -279,9 +279,9 @@ impl<'a> Bench<'a> {
         let success = case.probe.zip(probed).map(|(p, answers)| {
             share(p.wanted.iter().zip(&answers).filter(|(w, a)| w == a).count(), p.wanted.len())
         });
-        let right = share(known.iter().filter(|(t, a)| t == a).count(), known.len());
+        let right = || share(known.iter().filter(|(t, a)| t == a).count(), known.len());
         Ok(Asked {
-            accuracy: if numeric { r2(&case.split.test, &numbers)? } else { right },
+            accuracy: if numeric { r2(&case.split.test, &numbers)? } else { right() },
             success,
             seconds: started.elapsed().as_secs_f64(),
             peak: memory::peak(),

@@ -1,5 +1,6 @@
 //! Symmetric positive definite matrices.
 
+use crate::lanes::dot;
 use crate::span::{Span, product};
 
 /// Columns that are done together: what lies left of them is one product of matrices.
@@ -59,19 +60,6 @@ pub(crate) fn forward(factor: &[f64], n: usize, rows: &mut [f64]) {
             }
         }
     }
-}
-
-/// Sum of products in eight lanes, which the compiler can do side by side.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (mut lanes, n) = ([0f64; 8], a.len().min(b.len()));
-    let (a, b) = (&a[..n], &b[..n]);
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for k in 0..8 {
-            lanes[k] += a[k] * b[k];
-        }
-    }
-    let tail = n - n % 8;
-    lanes.iter().sum::<f64>() + a[tail..].iter().zip(&b[tail..]).map(|(a, b)| a * b).sum::<f64>()
 }
 
 /// The `x` with `matrix x = right`, `matrix` (row-major) symmetric positive definite, of which the lower triangle is read; `None` if

@@ -1,7 +1,8 @@
 //! How the pictures of one class look to whoever knows only the others.
 
+use crate::lanes::dot;
 use crate::linalg::gram;
-use crate::linalg::positive::{cholesky, dot, forward};
+use crate::linalg::positive::{cholesky, forward};
 
 /// Variance added to every value: rounding to whole numbers and a little more, so that what never changes can be divided by.
 const RIDGE: f64 = 1.0;

@@ -7,9 +7,10 @@
 
 use rayon::prelude::*;
 
-use super::math::{laned, sigmoid, softmax};
+use super::math::{sigmoid, softmax};
 use super::rows::{Prepared, ROW_CHUNK};
 use super::{FitOptions, Softmax, logits_of};
+use crate::lanes::laned;
 
 /// Columns of the weights swept by one task.
 const SWEEP: usize = 2048;

@@ -1,5 +1,7 @@
 //! Exponentials that the compiler can turn into vector instructions, alike on every machine.
 
+use crate::lanes::{laned, largest};
+
 /// `e^x` in single precision, relative error below 3e-7; saturates outside `[-87, 88]`.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
@@ -25,34 +27,10 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Sums that are kept side by side: with one, each addition would wait for the last.
-const LANES: usize = 8;
-
-/// Sum of `value` over pairs of numbers, in lanes and always in the same order.
-#[inline(always)]
-pub(crate) fn laned(a: &[f32], b: &[f32], value: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0f32; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| value(*a, *b)).sum();
-    for (a, b) in a.zip(b) {
-        for k in 0..LANES {
-            lanes[k] += value(a[k], b[k]);
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
 /// Turns logits into shares that sum to one, in place.
 #[inline(always)]
 pub(crate) fn softmax(z: &mut [f32]) {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let mut tops = [f32::NEG_INFINITY; LANES];
-    let parts = z.chunks_exact(LANES);
-    let mut top = parts.remainder().iter().fold(f32::NEG_INFINITY, |a, b| larger(a, *b));
-    for part in parts {
-        tops.iter_mut().zip(part).for_each(|(a, b)| *a = larger(*a, *b));
-    }
-    top = tops.iter().fold(top, |a, b| larger(a, *b));
+    let top = largest(z);
     z.iter_mut().for_each(|v| *v = exp(*v - top));
     let scale = 1.0 / laned(z, z, |v, _| v);
     z.iter_mut().for_each(|v| *v *= scale);

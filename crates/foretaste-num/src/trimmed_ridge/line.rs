@@ -1,6 +1,7 @@
 //! Ridge regression from sums of products, to which rows can be added and from which they can be taken.
 
-use crate::linalg::positive::{dot, solve};
+use crate::lanes::dot;
+use crate::linalg::positive::solve;
 
 /// Sums of products of `[row, 1, target]`, lower triangle: all that a ridge regression needs of its rows.
 #[derive(Clone, Debug)]
