@@ -66,13 +66,12 @@ fn describe(values: Vec<f32>, shape: &Pictures<'_>) -> Vec<f32> {
     };
     let (mut w, mut h) = (shape.width, shape.height);
     for scale in 0..SCALES {
-        let mut bends = bending(&light, w, h);
+        let bends = bending(&light, w, h);
         let mean = bends.iter().sum::<f32>() / bends.len().max(1) as f32;
-        out.extend(QUANTILES.iter().map(|q| quantile(&mut bends, *q)));
+        quantiles(&bends, &QUANTILES, &mut out);
         out.push((mean + 0.5).ln());
         if scale < COLOUR_SCALES && colours == 3 {
-            let mut bends = bending(&colour, w, h);
-            out.extend(COLOUR_QUANTILES.iter().map(|q| quantile(&mut bends, *q)));
+            quantiles(&bending(&colour, w, h), &COLOUR_QUANTILES, &mut out);
             colour = colour.iter().map(|p| halved(p, w, h)).collect();
         }
         light = light.iter().map(|p| halved(p, w, h)).collect();
@@ -87,11 +86,11 @@ fn bending(planes: &[Vec<f32>], w: usize, h: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(planes.len() * w * h);
     for p in planes {
         for y in 1..h.saturating_sub(1) {
-            for x in 1..w.saturating_sub(1) {
-                let at = |dx: usize, dy: usize| p[(y + dy - 1) * w + x + dx - 1];
-                let row = |dy: usize| at(0, dy) - 2.0 * at(1, dy) + at(2, dy);
-                out.push((row(0) - 2.0 * row(1) + row(2)).abs());
-            }
+            // three rows, each with its neighbours
+            let [above, here, below] = [y - 1, y, y + 1].map(|y| p[y * w..][..w].windows(3));
+            let row = |v: &[f32]| v[0] - 2.0 * v[1] + v[2];
+            let around = above.zip(here).zip(below);
+            out.extend(around.map(|((a, b), c)| (row(a) - 2.0 * row(b) + row(c)).abs()));
         }
     }
     out
@@ -105,13 +104,23 @@ fn halved(p: &[f32], w: usize, h: usize) -> Vec<f32> {
     (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (x, y))).map(|(x, y)| of(x, y)).collect()
 }
 
-/// Log of the quantile `q`, as of values and a half.
-fn quantile(values: &mut [f32], q: f64) -> f32 {
-    if values.is_empty() {
-        return 0.0;
+/// Logs of ascending quantiles of values that are not negative, as of values and a half; zeros if there are none.
+fn quantiles(values: &[f32], at: &[f64], out: &mut Vec<f32>) {
+    // numbers that are not negative stand in the order of their bits
+    let mut bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
+    let mut done = 0;
+    for q in at {
+        let place = (bits.len().saturating_sub(1) as f64 * q).round() as usize;
+        // what lies below the last quantile stays there
+        let rest = &mut bits[done..];
+        let value = if rest.is_empty() {
+            None
+        } else {
+            Some(f32::from_bits(*rest.select_nth_unstable(place - done).1))
+        };
+        out.push(value.map_or(0.0, |v| (v + 0.5).ln()));
+        done = place;
     }
-    let at = ((values.len() - 1) as f64 * q).round() as usize;
-    (*values.select_nth_unstable_by(at, f32::total_cmp).1 + 0.5).ln()
 }
 
 /// How much fine noise each picture carries, in standard deviations of the data as they are. `twice` holds rows of

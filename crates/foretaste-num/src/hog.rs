@@ -5,6 +5,7 @@
 //! and brightness. Pictures of any size become rows of one length without a trained network: features that are fixed, which
 //! whoever poisons a model on them knows.
 
+use crate::angle::angle;
 use std::f32::consts::PI;
 
 /// Side of the picture that gradients are taken of, in pixels.
@@ -97,14 +98,17 @@ struct Slope {
 
 fn slopes(square: &[f32], colours: usize) -> Vec<Slope> {
     let mut out = vec![Slope { x: 0.0, y: 0.0, colour: 0 }; SIDE * SIDE];
-    for (i, best) in out.iter_mut().enumerate() {
-        let (x, y) = (i % SIDE, i / SIDE);
-        let at = |x: usize, y: usize, c: usize| square[(y * SIDE + x) * colours + c];
-        for colour in 0..colours {
-            let dx = at(after(x), y, colour) - at(x.saturating_sub(1), y, colour);
-            let dy = at(x, after(y), colour) - at(x, y.saturating_sub(1), colour);
-            if dx * dx + dy * dy > best.x * best.x + best.y * best.y {
-                *best = Slope { x: dx, y: dy, colour };
+    let line = |y: usize| &square[y * SIDE * colours..][..SIDE * colours];
+    for (y, slopes) in out.chunks_exact_mut(SIDE).enumerate() {
+        let (above, here, below) = (line(y.saturating_sub(1)), line(y), line(after(y)));
+        for (x, best) in slopes.iter_mut().enumerate() {
+            let [left, own, right] = [x.saturating_sub(1), x, after(x)].map(|x| x * colours);
+            for colour in 0..colours {
+                let dx = here[right + colour] - here[left + colour];
+                let dy = below[own + colour] - above[own + colour];
+                if dx * dx + dy * dy > best.x * best.x + best.y * best.y {
+                    *best = Slope { x: dx, y: dy, colour };
+                }
             }
         }
     }
@@ -125,7 +129,7 @@ impl Vote {
             return None;
         }
         // angle in units of one direction
-        let turn = (dy.atan2(dx) + PI) / PI * HALF as f32;
+        let turn = (angle(dy, dx) + PI) / PI * HALF as f32;
         let low = turn.floor();
         let share = turn - low;
         let first = low as usize % (2 * HALF);
@@ -142,22 +146,25 @@ impl Vote {
     }
 }
 
-/// The two cells nearest to pixel `p` along one axis with their shares.
-fn near(p: usize, cell: usize, cells: usize) -> impl Iterator<Item = (usize, f32)> {
-    let place = (p as f32 + 0.5) / cell as f32 - 0.5;
-    let low = place.floor();
-    let share = place - low;
-    [(low as isize, 1.0 - share), (low as isize + 1, share)]
-        .into_iter()
-        .filter(move |&(c, w)| c >= 0 && (c as usize) < cells && w > 0.0)
-        .map(|(c, w)| (c as usize, w))
+/// The two cells nearest to each pixel along one axis with their shares; a cell beyond the edge has none.
+fn near(cell: usize) -> [[(usize, f32); 2]; SIDE] {
+    let cells = SIDE / cell;
+    std::array::from_fn(|p| {
+        let place = (p as f32 + 0.5) / cell as f32 - 0.5;
+        let low = place.floor();
+        let share = place - low;
+        [(low as isize, 1.0 - share), (low as isize + 1, share)].map(|(c, w)| {
+            let inside = usize::try_from(c).ok().filter(|c| *c < cells);
+            inside.map_or((0, 0.0), |c| (c, w))
+        })
+    })
 }
 
 /// Sums of votes in all cells of side `cell`: `cells x cells x BINS`.
 fn sums(votes: &[Option<Vote>], cell: usize) -> Vec<f32> {
     let cells = SIDE / cell;
     let mut sums = vec![0f32; cells * cells * BINS];
-    let axis: Vec<Vec<(usize, f32)>> = (0..SIDE).map(|p| near(p, cell, cells).collect()).collect();
+    let axis = near(cell);
     for (i, vote) in votes.iter().enumerate() {
         let Some(vote) = vote else { continue };
         for &(cy, wy) in &axis[i / SIDE] {
@@ -180,7 +187,7 @@ fn sums(votes: &[Option<Vote>], cell: usize) -> Vec<f32> {
 /// From the gradient of the sums to that of the amounts of each vote.
 fn votes_back(votes: &[Option<Vote>], cell: usize, of_sums: &[f32], out: &mut [[f32; 2]]) {
     let cells = SIDE / cell;
-    let axis: Vec<Vec<(usize, f32)>> = (0..SIDE).map(|p| near(p, cell, cells).collect()).collect();
+    let axis = near(cell);
     for (i, (vote, out)) in votes.iter().zip(out).enumerate() {
         let Some(vote) = vote else { continue };
         for &(cy, wy) in &axis[i / SIDE] {
@@ -223,8 +230,9 @@ fn lengths(sums: &[f32], cells: usize) -> Vec<f32> {
 fn normalise(sums: &[f32], cells: usize, out: &mut Vec<f32>) {
     let lengths = lengths(sums, cells);
     for (at, cell) in sums.chunks_exact(BINS).enumerate() {
-        let around = blocks(at / cells, at % cells).map(|(y, x)| lengths[y * cells + x]);
-        out.extend(cell.iter().map(|v| around.iter().map(|l| (v / l).min(CUT)).sum::<f32>() * 0.5));
+        let [a, b, c, d] = blocks(at / cells, at % cells).map(|(y, x)| lengths[y * cells + x].recip());
+        let cut = |v: f32| v.min(CUT);
+        out.extend(cell.iter().map(|v| (cut(v * a) + cut(v * b) + cut(v * c) + cut(v * d)) * 0.5));
     }
 }
 

@@ -4,6 +4,7 @@
 //! by fixed sizes, never by the number of threads, and merged in order); ties are broken by index;
 //! no function panics on empty, constant or non-finite input.
 
+mod angle;
 pub mod boost;
 pub mod cnn;
 pub mod confident;

@@ -30,18 +30,23 @@ impl Pixels<'_> {
     pub fn scaled(&self, width: usize, height: usize, colours: usize) -> Vec<f32> {
         let (across, down) = (taps(self.width, width), taps(self.height, height));
         // rows first
-        let mut wide = vec![0f32; self.height * width * colours];
-        for (y, row) in wide.chunks_exact_mut((width * colours).max(1)).enumerate() {
+        let length = width * colours;
+        let mut wide = vec![0f32; self.height * length];
+        let mut light = vec![0f32; self.width * colours];
+        for (y, row) in wide.chunks_exact_mut(length.max(1)).enumerate() {
+            for (i, v) in light.iter_mut().enumerate() {
+                *v = self.value(i / colours, y, i % colours, colours);
+            }
             for (taps, pixel) in across.iter().zip(row.chunks_exact_mut(colours)) {
-                for (c, v) in pixel.iter_mut().enumerate() {
-                    *v = taps.iter().map(|&(x, w)| w * self.value(x, y, c, colours)).sum();
+                for &(x, w) in taps {
+                    pixel.iter_mut().zip(&light[x * colours..]).for_each(|(v, l)| *v += w * l);
                 }
             }
         }
-        let mut out = vec![0f32; height * width * colours];
-        for (taps, row) in down.iter().zip(out.chunks_exact_mut((width * colours).max(1))) {
-            for (i, v) in row.iter_mut().enumerate() {
-                *v = taps.iter().map(|&(y, w)| w * wide[y * width * colours + i]).sum();
+        let mut out = vec![0f32; height * length];
+        for (taps, row) in down.iter().zip(out.chunks_exact_mut(length.max(1))) {
+            for &(y, w) in taps {
+                row.iter_mut().zip(&wide[y * length..][..length]).for_each(|(v, l)| *v += w * l);
             }
         }
         out

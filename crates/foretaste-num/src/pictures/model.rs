@@ -1,6 +1,7 @@
 //! A model of pictures that sees coarse brightness and the directions of edges.
 
 use super::{Pictures, Place};
+use crate::angle::angle;
 use crate::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
 use crate::softmax::{FoldOptions, OutOfFold, Rows, out_of_fold};
 use rayon::prelude::*;
@@ -112,9 +113,9 @@ fn features(pictures: &Pictures<'_>, image: &[u8]) -> Vec<f32> {
     let width = c + DIRECTIONS;
     let mut out = vec![0f32; CELLS * CELLS * width];
     let mut counts = [0f32; CELLS * CELLS];
-    let grey = |x: usize, y: usize| {
-        image[(y * w + x) * c..][..c].iter().map(|v| f32::from(*v)).sum::<f32>() / (255 * c) as f32
-    };
+    let light = |pixel: &[u8]| pixel.iter().map(|v| f32::from(*v)).sum::<f32>() / (255 * c) as f32;
+    let grey: Vec<f32> = image.chunks_exact(c.max(1)).map(light).collect();
+    let grey = |x: usize, y: usize| grey[y * w + x];
     for y in 0..h {
         for x in 0..w {
             let cell = (y * CELLS / h) * CELLS + x * CELLS / w;
@@ -126,9 +127,9 @@ fn features(pictures: &Pictures<'_>, image: &[u8]) -> Vec<f32> {
                 .for_each(|(v, o)| *o += f32::from(*v) / 255.0);
             let dx = grey((x + 1).min(w - 1), y) - grey(x.saturating_sub(1), y);
             let dy = grey(x, (y + 1).min(h - 1)) - grey(x, y.saturating_sub(1));
-            let strength = dx.hypot(dy);
+            let strength = (dx * dx + dy * dy).sqrt();
             if strength > 0.0 {
-                let turn = dy.atan2(dx) / std::f32::consts::TAU + 0.5;
+                let turn = angle(dy, dx) / std::f32::consts::TAU + 0.5;
                 into[c + ((turn * DIRECTIONS as f32) as usize).min(DIRECTIONS - 1)] += strength;
             }
         }

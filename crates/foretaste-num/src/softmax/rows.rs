@@ -14,8 +14,10 @@ use crate::ngrams::Csr;
 pub(crate) const ROW_CHUNK: usize = 512;
 /// Columns handled by one task on the way back.
 const COLUMN_CHUNK: usize = 1024;
-/// As `COLUMN_CHUNK`, for dense rows.
-const DENSE_COLUMN_CHUNK: usize = 48;
+/// As `COLUMN_CHUNK`, for dense rows; few columns are shared out in smaller parts.
+const DENSE_COLUMN_CHUNKS: [usize; 2] = [48, 96];
+/// Dense rows of one product on the way back: as many as stay in the nearest memory together with their residuals.
+const DENSE_ROW_CHUNK: usize = 128;
 
 /// Features of samples, row after row.
 #[derive(Clone, Copy, Debug)]
@@ -186,12 +188,17 @@ impl<'a> Prepared<'a> {
                 });
             }
             Self::Dense { data, dim } => {
-                let rows = self.rows();
-                weights.par_chunks_mut(DENSE_COLUMN_CHUNK * width).enumerate().for_each(|(chunk, g)| {
+                let [few, many] = DENSE_COLUMN_CHUNKS;
+                let wide = if *dim < 4 * many { few } else { many };
+                weights.par_chunks_mut(wide * width).enumerate().for_each(|(chunk, g)| {
                     let columns = g.len() / width;
-                    let data = &data[chunk * DENSE_COLUMN_CHUNK..];
-                    let x = Span { data, rows: columns, cols: rows, down: 1, across: *dim };
-                    product(x, Span::rows(r, rows, width), g, false);
+                    g.fill(0.0);
+                    for (first, r) in r.chunks(DENSE_ROW_CHUNK * width).enumerate() {
+                        let data = &data[first * DENSE_ROW_CHUNK * dim + chunk * wide..];
+                        let rows = r.len() / width;
+                        let x = Span { data, rows: columns, cols: rows, down: 1, across: *dim };
+                        product(x, Span::rows(r, rows, width), g, true);
+                    }
                 });
             }
         }
