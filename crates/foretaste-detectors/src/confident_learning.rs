@@ -7,10 +7,9 @@ use foretaste_core::{
 };
 use foretaste_macros::Catalogue;
 use foretaste_num::confident::{self, Options, Rule, Score};
+use foretaste_num::label_calibration::label_calibration;
 use foretaste_num::label_null::label_null;
 use foretaste_num::label_pairs::{Moved, moved};
-use foretaste_num::stats::median;
-use foretaste_num::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
 use serde_json::Value;
 
 /// Labels that the rest of the data contradict, judged by a model that did not see the sample.
@@ -164,9 +163,8 @@ impl Detect for ConfidentLearning {
             return Err(Error::Unfit { entry: "confident-learning".into(), reason });
         }
         repair(&mut flat.values, classes, ctx);
-        let calibration = calibrate(&[&flat.values], &flat.labels, classes, &CalibrateOptions::default());
-        let noise = if noisy(&flat, classes, &calibration) { calibration.floor } else { 0.0 };
-        let null = label_null(&calibration.q0, &flat.labels, classes, noise);
+        let calibration = label_calibration(&flat.values, &flat.labels, classes);
+        let null = label_null(&calibration.q0, &flat.labels, classes, calibration.floor);
         let pairs = moved(&calibration.q0, &flat.labels, classes);
         let issues = self.published(&flat)?;
         let score = match (&self.score, &issues) {
@@ -199,33 +197,6 @@ impl Detect for ConfidentLearning {
     fn leads(&self, model: &Planted, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
     }
-}
-
-/// Twice the gain in log-likelihood by a floor from which on there is noise: exceeded once in a thousand times without
-/// (chi-squared, one degree of freedom).
-const NOISE: f64 = 10.83;
-/// Doubt of half of a class's samples up to which the class has certain ones.
-const CERTAIN: f64 = 0.05;
-
-/// Are the labels noisy at all? With two classes hard samples look like noise, and what is read off the probabilities as noise
-/// has to be believed first: a floor makes the labels more likely, or the model is nearly certain of most samples.
-/// More classes show noise by labels that nothing resembles.
-fn noisy(flat: &Flat, classes: usize, with: &Calibration) -> bool {
-    if classes != 2 {
-        return true;
-    }
-    let plain = CalibrateOptions { floor: false, ..CalibrateOptions::default() };
-    let without = calibrate(&[&flat.values], &flat.labels, classes, &plain);
-    let labelled = flat.labels.iter().filter(|l| **l != MISSING).count() as f64;
-    2.0 * labelled * (with.log_likelihood - without.log_likelihood) >= NOISE
-        || (0..2).all(|class| certain(&without.q0, class))
-}
-
-/// Is the model nearly certain of most samples that it gives a class of two?
-fn certain(q: &[f32], class: usize) -> bool {
-    let doubts: Vec<f64> =
-        q.chunks_exact(2).map(|q| f64::from(q[1 - class])).filter(|doubt| *doubt < 0.5).collect();
-    median(&doubts) <= CERTAIN
 }
 
 /// What is known once a pair is: its samples are as likely wrong as the pair says.

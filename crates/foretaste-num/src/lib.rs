@@ -12,6 +12,7 @@ pub mod ecod;
 pub mod fine_noise;
 pub mod hog;
 pub mod knn;
+pub mod label_calibration;
 pub mod label_null;
 pub mod label_pairs;
 mod lanes;
