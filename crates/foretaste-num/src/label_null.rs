@@ -31,9 +31,20 @@ const BINS: usize = 8192;
 const LIMIT: f64 = 32.0;
 /// Rows per task; fixed, so that sums do not depend on the number of threads.
 const ROWS: usize = 4096;
-/// Weight of the prior on each entry of the transition matrix, in samples. A row of many classes needs more: a few samples that
-/// the model misjudges would pass for noise between two classes.
-const PRIOR: f64 = 25.0;
+/// How a transition matrix is fitted.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// Weight of the prior on each entry, in samples. A row of many classes needs more: a few samples that the model misjudges
+    /// would pass for noise between two classes.
+    prior: f64,
+    /// Most steps of EM.
+    steps: usize,
+}
+/// For p-values: nothing is believed that few samples say.
+const CAREFUL: Fit = Fit { prior: 25.0, steps: 4 };
+/// For the probability of being wrong: noise between two classes is learned by the model, and what is left of it in the odds
+/// takes many steps to show.
+const LIKELY: Fit = Fit { prior: 5.0, steps: 20 };
 /// Most multiplications that one pass over the pairs may take before noise is taken as uniform.
 const PAIR_WORK: f64 = 4e9;
 
@@ -44,7 +55,7 @@ pub struct LabelNull {
     pub wrong: Vec<f32>,
     /// Log-odds of the same: the statistic that orders.
     pub log_odds: Vec<f32>,
-    /// Share of honest labels at least as bad; 1 for rows without a label.
+    /// Share of honest labels at least as bad; 1 for rows without a label and for labels that no other class beats.
     pub p_value: Vec<f64>,
     /// Most probable true class given the probabilities and the given label.
     pub expected: Vec<u32>,
@@ -66,19 +77,17 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     // A floor of zero would make every doubt infinite; one wrong label in a hundred thousand is always possible.
     let floor = floor.clamp(1e-5, 0.9);
     let start = uniform(classes, floor);
-    let pairs = labels.len() as f64 * (classes * classes) as f64 <= PAIR_WORK;
-    let even = (!pairs).then_some(floor / classes as f64);
-    let fitted = |q: &[f32], start: Vec<f64>| -> Vec<f64> {
-        let steps = if pairs { 4 } else { 0 };
-        (0..steps).fold(start, |t, _| em_step(q, labels, classes, floor, &t))
+    let work = labels.len() as f64 * (classes * classes) as f64;
+    let even = (work > PAIR_WORK).then_some(floor / classes as f64);
+    let fitted = |q: &[f32], start: &[f64], fit: Fit| -> Vec<f64> {
+        let steps = fit.steps.min((PAIR_WORK / work.max(1.0)) as usize);
+        (0..steps).fold(start.to_vec(), |t, _| em_step(q, labels, classes, floor, &t, fit.prior))
     };
-    let plain = fitted(q0, start.clone());
+    let plain = fitted(q0, &start, CAREFUL);
     let tail = null_tail(q0, labels, classes, &plain, even);
-    let cleared = cleared(q0, labels, classes, floor, &start).filter(|_| noise && pairs);
-    let cleared = cleared.map(|(q, transition)| {
-        let transition = fitted(&q, transition);
-        (q, transition)
-    });
+    let cleared = cleared(q0, labels, classes, floor, &start).filter(|_| noise);
+    let (sharp, start) = cleared.as_ref().map_or((q0, &start), |(q, t)| (&q[..], t));
+    let t = &fitted(sharp, start, LIKELY);
     let n = labels.len();
     let mut out = LabelNull {
         wrong: vec![0.0; n],
@@ -87,7 +96,6 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
         expected: vec![u32::MAX; n],
         transition: vec![],
     };
-    let (sharp, t) = cleared.as_ref().map_or((q0, &plain), |(q, t)| (&q[..], t));
     (
         &mut out.wrong,
         &mut out.log_odds,
@@ -103,10 +111,13 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
                 let s = log_odds(sharp, y as usize, t, even);
                 *odds = s as f32;
                 *wrong = (1.0 / (1.0 + (-s).exp())) as f32;
-                *p = tail[bin(log_odds(q, y as usize, &plain, even))];
+                // all other classes together may beat the given one while none of them does
+                if best(q, y, &plain) != y {
+                    *p = tail[bin(log_odds(q, y as usize, &plain, even))];
+                }
             }
         });
-    out.transition = cleared.map_or(plain, |(_, t)| t);
+    out.transition.clone_from(t);
     out
 }
 
@@ -324,7 +335,7 @@ fn bin(s: f64) -> usize {
     (((s + LIMIT) / (2.0 * LIMIT) * BINS as f64) as usize).min(BINS - 1)
 }
 
-fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64]) -> Vec<f64> {
+fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64], prior: f64) -> Vec<f64> {
     let parts: Vec<Vec<f64>> = labels
         .par_chunks(ROWS)
         .zip(q0.par_chunks(ROWS * classes))
@@ -345,7 +356,7 @@ fn em_step(q0: &[f32], labels: &[u32], classes: usize, floor: f64, t: &[f64]) ->
             sums
         })
         .collect();
-    let mut next: Vec<f64> = uniform(classes, floor).iter().map(|v| v * PRIOR * classes as f64).collect();
+    let mut next: Vec<f64> = uniform(classes, floor).iter().map(|v| v * prior * classes as f64).collect();
     for part in parts {
         next.iter_mut().zip(part).for_each(|(a, b)| *a += b);
     }
