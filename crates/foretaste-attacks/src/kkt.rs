@@ -85,7 +85,7 @@ pub struct Kkt {
 
 impl Default for Kkt {
     fn default() -> Self {
-        Self { l2: 0.02, within: 0.9, jitter: 0.2, steps: 100 }
+        Self { l2: 0.01, within: 0.9, jitter: 0.2, steps: 100 }
     }
 }
 
