@@ -11,6 +11,7 @@ mod eye;
 mod likeness;
 mod linear;
 mod pictures;
+mod region;
 mod surrogate;
 mod tables;
 mod targeted;
@@ -29,6 +30,7 @@ foretaste_core::catalogue! {
     pub mod gradient_poisoning;
     pub mod hidden_trigger;
     pub mod invisible_trigger;
+    pub mod kkt;
     pub mod label_consistent;
     pub mod label_flip;
     pub mod low_frequency;

@@ -22,6 +22,15 @@ pub struct Set {
     pub weights: Vec<f64>,
 }
 
+impl Set {
+    /// Adds a row.
+    pub fn push(&mut self, row: &[f64], label: u32, weight: f64) {
+        self.x.extend(row);
+        self.labels.push(label);
+        self.weights.push(weight);
+    }
+}
+
 /// Shape and penalty of the model. Parameters lie class after class, `dim` weights and the intercept.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
@@ -36,12 +45,17 @@ pub struct Linear {
 impl Linear {
     /// The minimiser, from `start`.
     pub fn fit(&self, set: &Set, start: Vec<f64>) -> Vec<f64> {
+        self.near(set, start, FLAT)
+    }
+
+    /// A point at which no entry of the gradient is larger than `flat`, from `start`.
+    pub fn near(&self, set: &Set, start: Vec<f64>, flat: f64) -> Vec<f64> {
         let mut theta = start;
         theta.resize(self.classes * (self.dim + 1), 0.0);
         let (mut loss, mut gradient) = self.loss(&theta, set, self.l2);
         for _ in 0..NEWTON {
             let size = dot(&gradient, &gradient).sqrt();
-            if gradient.iter().all(|g| g.abs() < FLAT) {
+            if gradient.iter().all(|g| g.abs() < flat) {
                 break;
             }
             let step = self.solve(&theta, set, &gradient, size.sqrt().min(0.1));
@@ -136,6 +150,16 @@ impl Linear {
             }
         }
         out
+    }
+
+    /// How far the logit of the label is above that of its strongest rival, and the rival.
+    pub fn margin(&self, theta: &[f64], row: &[f64], label: u32) -> (f64, u32) {
+        let mut z = vec![0.0; self.classes];
+        self.logits(theta, row, &mut z);
+        let own = z.get(label as usize).copied().unwrap_or(0.0);
+        let rivals = (0..).zip(z).filter(|(c, _)| *c != label);
+        let (rival, most) = rivals.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((label, own));
+        (own - most, rival)
     }
 
     /// Loss of one row; `p` becomes the probabilities less one at the label.
