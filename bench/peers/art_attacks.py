@@ -129,10 +129,11 @@ def gradient_matching(x: np.ndarray, target: np.ndarray, wanted: int, seen: PyTo
 
 
 def svm(model, points, known, judged, box, **more) -> np.ndarray:
-    """Points and their labels, moved; `known` and `judged` are rows and labels of the attacker's two parts."""
+    """Points, moved; `known` and `judged` are rows and labels of the attacker's two parts. What `poison` does besides, a measure
+    of success that needs probabilities, is left out."""
     hot = np.eye(2)
     seen = SklearnClassifier(model, clip_values=box)
     seen.fit(known[0], hot[known[1]])
     attack = PoisoningAttackSVM(seen, x_train=known[0], y_train=hot[known[1]], x_val=judged[0], y_val=hot[judged[1]], verbose=False, **more)
     with quiet():
-        return attack.poison(points[0].copy(), hot[points[1]])[0]
+        return np.concatenate([attack.generate_attack_point(x.copy(), hot[y]) for x, y in zip(*points)])
