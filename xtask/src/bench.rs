@@ -15,11 +15,12 @@ const KINDS: &[(&str, &str, bool)] = &[
     ("published", "published.py", false),
     ("grid", "grid.py", false),
     ("drift", "drift.py", false),
+    ("attacks", "attacks.py", false),
 ];
 
 /// Runs the named kind with the rest of the words, which its script explains (`--help`).
 pub fn main(args: &[String]) -> Result<()> {
-    let known = "`peers`, `labels`, `published`, `grid` or `drift`";
+    let known = "`peers`, `labels`, `published`, `grid`, `drift` or `attacks`";
     let Some((name, rest)) = args.split_first() else { bail!("missing kind of benchmark\nhint: {known}") };
     let Some((_, script, examples)) = KINDS.iter().find(|(kind, _, _)| kind == name) else {
         bail!("unknown benchmark `{name}`\nhint: {known}");
