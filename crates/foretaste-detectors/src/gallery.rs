@@ -51,7 +51,8 @@ impl Gallery {
         }
         let view = |i: usize| pixels.get(i * size..(i + 1) * size).unwrap_or_default();
         let order = by_content(labels.len(), |i| (content(view(i)), labels[i]));
-        let sorted = order.iter().flat_map(|i| view(*i)).copied().collect();
+        let mut sorted = Vec::with_capacity(pixels.len());
+        order.iter().for_each(|i| sorted.extend_from_slice(view(*i)));
         let given = order.iter().map(|i| labels[*i]).collect();
         Hung { runs, labels, order, sorted, given, shape }
     }

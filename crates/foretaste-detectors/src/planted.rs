@@ -3,6 +3,7 @@
 use crate::gather::{PerRow, row_at};
 use foretaste_core::{Ctx, Kind, Lead, Suspicion, Trigger};
 use foretaste_num::surprise::Surprise;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Corrected p-value above which a candidate says nothing and is not handed on.
@@ -50,10 +51,10 @@ impl Planted {
 
 /// Positions in an order that does not depend on where rows stand: by `key`, rows of equal keys as they come.
 /// Folds are drawn by position, so that a detector which trains a model puts its rows into such an order first.
-pub fn by_content<K: Ord>(rows: usize, key: impl Fn(usize) -> K) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_by_cached_key(|&i| key(i));
-    order
+pub fn by_content<K: Ord + Send>(rows: usize, key: impl Fn(usize) -> K + Sync) -> Vec<usize> {
+    let mut order: Vec<(K, usize)> = (0..rows).into_par_iter().map(|i| (key(i), i)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, i)| i).collect()
 }
 
 /// Collects leads over rows that a kernel saw in another order.

@@ -6,7 +6,7 @@
 mod stamp;
 
 use crate::dataset::Dataset;
-use crate::decide::passing;
+use crate::decide::{may_be_planted, passing};
 use crate::error::Result;
 use crate::simulate::{self, edited_rows};
 use foretaste_core::{AnyVictim, Ctx, Edited, Effect, Evidence, Kind, Lead, MISSING, Picked, Role, Sealed};
@@ -58,6 +58,7 @@ fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     let lead = |&(s, l): &(usize, usize)| -> &Lead { &evidence.scored[s].leads[l] };
     let mut out: Vec<(usize, usize)> = passing(evidence, fdr);
     out.retain(|at| lead(at).trigger.is_some() && lead(at).class.is_some());
+    out.retain(|at| may_be_planted(lead(at), evidence, fdr));
     let mut natural: Vec<(usize, usize)> =
         out.iter().copied().filter(|at| lead(at).kind == Kind::Shortcut).collect();
     natural.sort_by(|a, b| lead(b).statistic.1.total_cmp(&lead(a).statistic.1).then(a.cmp(b)));

@@ -12,6 +12,7 @@ mod strays;
 
 pub use drift::summary as drift_summary;
 pub use leads::passing;
+pub use planted::may_be_planted;
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;

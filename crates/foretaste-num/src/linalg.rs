@@ -14,8 +14,14 @@ use rayon::prelude::*;
 
 /// Rows that one task multiplies.
 const ROWS: usize = 256;
-/// Rows of one partial sum of a product over rows.
-const SUMMED: usize = 8192;
+/// Fewest and most rows of one partial sum of a product over rows.
+const SUMMED: (usize, usize) = (1024, 8192);
+
+/// Rows of one partial sum: enough parts for all cores, and not so many that their results fill the memory. It depends on
+/// the number of rows only, as sums must.
+fn summed_rows(rows: usize) -> usize {
+    (rows / 16).clamp(SUMMED.0, SUMMED.1)
+}
 
 /// The product of `a` (`a_rows` x `a_cols`) and `b` (`a_cols` x `b_cols`), all row-major.
 ///
@@ -53,9 +59,10 @@ fn summed<T: Number>(a: &[T], a_cols: usize, b: &[T], b_cols: usize) -> Vec<T> {
     if sum.is_empty() {
         return sum;
     }
+    let rows = summed_rows(b.len() / b_cols);
     let blocks: Vec<Vec<T>> = a
-        .par_chunks(SUMMED * a_cols)
-        .zip(b.par_chunks(SUMMED * b_cols))
+        .par_chunks(rows * a_cols)
+        .zip(b.par_chunks(rows * b_cols))
         .map(|(a, b)| {
             let mut out = vec![T::default(); a_cols * b_cols];
             let rows = b.len() / b_cols;
@@ -78,10 +85,13 @@ pub(crate) fn gram(a: &[f32], cols: usize) -> Vec<f64> {
         return sum;
     }
     let blocks: Vec<Vec<f64>> = a
-        .par_chunks(SUMMED * cols)
+        .par_chunks(summed_rows(a.len() / cols) * cols)
         .map(|block| {
             let wide: Vec<f64> = block.iter().map(|&v| f64::from(v)).collect();
-            summed(&wide, cols, &wide, cols)
+            let all = Span::rows(&wide, wide.len() / cols, cols);
+            let mut out = vec![0f64; cols * cols];
+            product(all.turned(), all, &mut out, false);
+            out
         })
         .collect();
     for block in blocks {

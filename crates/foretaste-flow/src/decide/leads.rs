@@ -45,12 +45,17 @@ pub fn poison_level(fdr: f64) -> f64 {
     POISON * fdr
 }
 
+/// Whether a lead, if it speaks of poison, does so at the level that this takes.
+pub fn credible(lead: &Lead, fdr: f64) -> bool {
+    !lead.kind.is_poison() || lead.p_value.is_some_and(|p| p <= poison_level(fdr))
+}
+
 /// Leads that pass and the detectors that made them, the most significant first.
 pub fn strongest(evidence: &Evidence, fdr: f64) -> Vec<(&Scored, &Lead)> {
     let mut leads: Vec<(&Scored, &Lead)> = passing(evidence, fdr)
         .into_iter()
         .map(|(s, l)| (&evidence.scored[s], &evidence.scored[s].leads[l]))
-        .filter(|(_, l)| !l.kind.is_poison() || l.p_value.is_some_and(|p| p <= poison_level(fdr)))
+        .filter(|(_, l)| credible(l, fdr))
         .collect();
     let p = |l: &Lead| l.p_value.unwrap_or(1.0);
     leads.sort_by(|a, b| {

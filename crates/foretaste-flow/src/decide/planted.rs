@@ -1,6 +1,6 @@
 //! Triggers that passed the test and were tried on a model: backdoors, and natural shortcuts.
 
-use super::leads::strongest;
+use super::leads::{credible, strongest};
 use super::{Claim, Facts, samples};
 use crate::columns::thousands;
 use foretaste_core::{Action, Effect, Evidence, Kind, Lead, Member, Severity, Trigger};
@@ -22,7 +22,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         .filter(|(_, l)| matches!(l.kind, Kind::Backdoor | Kind::Shortcut))
         .map(|(s, l)| (s.detector.as_str(), l))
         .collect();
-    tried.retain(|(_, l)| !copies_of_one(l, evidence));
+    tried.retain(|(_, l)| may_be_planted(l, evidence, facts.fdr));
     let parts: Vec<bool> =
         tried.iter().map(|(_, l)| tried.iter().any(|(_, other)| part_of(l, other))).collect();
     let mut whole = parts.iter();
@@ -39,6 +39,11 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
         }
     }
     out
+}
+
+/// False of a lead that can become no finding whatever it does to a model, so that nobody need try.
+pub fn may_be_planted(lead: &Lead, evidence: &Evidence, fdr: f64) -> bool {
+    credible(lead, fdr) && !copies_of_one(lead, evidence)
 }
 
 /// True if `other` explains nearly all members of a lead and more, and turns more samples beyond doubt: a corner of a
