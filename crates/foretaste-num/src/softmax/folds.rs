@@ -13,6 +13,8 @@ use crate::rng::mix;
 const WORK_LIMIT: usize = 1 << 25;
 /// Rows on which the penalty is chosen when there are many classes or columns.
 const SCOUT_ROWS: usize = 1 << 14;
+/// How much earlier the descent ends while a penalty is chosen.
+const SCOUT_TOLERANCE: f64 = 10.0;
 
 /// Down-weights training rows that look mislabelled, and fits again.
 ///
@@ -273,13 +275,16 @@ impl Validation<'_> {
         }
         let gathered = few.then(|| self.train.gather(&part));
         let of = |from: &[u32]| part.iter().map(|&i| from[i as usize]).collect();
+        // steps between penalties are wide: which is best shows long before the last digit
+        let options =
+            FoldOptions { tolerance: SCOUT_TOLERANCE * self.options.tolerance, ..self.options.clone() };
         let scout = Validation {
             all: self.all,
             train: gathered.as_ref().unwrap_or(self.train),
             labels: of(&self.labels),
             of_fold: of(&self.of_fold),
             classes: self.classes,
-            options: self.options,
+            options: &options,
         };
         let mut job = scout.job(0..1);
         let l2 = scout.choose(&mut job, 0..1, &mut out.tried);
