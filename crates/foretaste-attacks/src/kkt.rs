@@ -52,11 +52,10 @@ const SHIFT: f64 = 0.1;
 /// ```
 ///
 /// # Caught by
-/// At 5 % of spambase (points and rows made by this file's search in a script, one seed) `outlier-tail` ranks all of the rows first:
-/// they are inside the ball, but few of their columns are at the common value. `robust-margin` ranks nearly all of the first
-/// hundredth right, `trimmed-loss` less than half; a scan sets nothing of it aside. `confident-learning`, `knn-label`,
-/// `outlier-distance`, `robust-covariance` and `spectral-signature` see nothing. `near-duplicate` lists a tenth of the rows at the
-/// default jitter.
+/// At 5 % of spambase (two seeds) a scan names an availability finding with 74 and 85 % of the rows and 3 % of the honest ones.
+/// `outlier-tail` ranks nearly all of the rows first: they are inside the ball, but few of their columns are at the common value;
+/// then come `robust-margin` and `trimmed-loss`. `confident-learning`, `knn-label` and `outlier-distance` see nothing. A model
+/// that reads numbers in bins is not harmed.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
