@@ -12,6 +12,9 @@ const PENALTY: f64 = 3e-5;
 /// each class; a loose one from the start would follow a group at its edge, and never leave it.
 const SOFTER: [f64; 10] = [0.1, 0.03, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, PENALTY, PENALTY];
 const LEAST_PROBABILITY: f32 = 1e-9;
+/// See [`FitOptions::tolerance`]: of models that only say which rows fit best, and of those that judge.
+const CHOOSING: f64 = 1e-5;
+const JUDGING: f64 = 1e-6;
 
 /// How to trim.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,10 +135,9 @@ impl Bench {
         of.iter().flat_map(|&i| &self.data[i * self.dim..(i + 1) * self.dim]).copied().collect()
     }
 
-    fn learn(&self, from: &[usize], penalty: f64) -> Softmax {
+    fn learn(&self, from: &[usize], penalty: f64, tolerance: f64) -> Softmax {
         let labels: Vec<u32> = from.iter().map(|&i| self.labels[i]).collect();
-        let options =
-            FitOptions { l2: penalty * from.len() as f64, max_iterations: 60, ..FitOptions::default() };
+        let options = FitOptions { l2: penalty * from.len() as f64, max_iterations: 60, tolerance };
         fit(Rows::Dense { data: &self.rows(from), dim: self.dim }, &labels, None, self.classes, &options)
     }
 
@@ -152,7 +154,7 @@ impl Bench {
                 let (asked, from): (Vec<usize>, Vec<usize>) =
                     self.known.iter().copied().partition(|&i| self.fold[i] == k);
                 let from: Vec<usize> = from.into_iter().filter(|&i| learns(i)).collect();
-                let p = self.asked(&self.learn(&from, PENALTY), &asked);
+                let p = self.asked(&self.learn(&from, PENALTY, JUDGING), &asked);
                 (asked, p)
             })
             .collect();
@@ -196,8 +198,11 @@ impl Bench {
     }
 
     fn settle(&self, from: &[usize]) -> Softmax {
-        let first = self.learn(from, SOFTER[0]);
-        SOFTER[1..].iter().fold(first, |model, penalty| self.learn(&self.best(from, &model), *penalty))
+        let first = self.learn(from, SOFTER[0], CHOOSING);
+        SOFTER[1..].iter().enumerate().fold(first, |model, (i, penalty)| {
+            let tolerance = if i + 2 == SOFTER.len() { JUDGING } else { CHOOSING };
+            self.learn(&self.best(from, &model), *penalty, tolerance)
+        })
     }
 
     /// The share of each class that the model fits best, ascending.
@@ -314,7 +319,7 @@ mod tests {
         let (data, labels) = tilted(90, 5);
         let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions { keep: 0.5, ..TrimOptions::default() });
         let all: Vec<usize> = (0..90).collect();
-        let model = bench.learn(&all, 0.01);
+        let model = bench.learn(&all, 0.01, JUDGING);
         let kept = bench.best(&all, &model);
         let p = bench.asked(&model, &all);
         for class in 0..2u32 {

@@ -16,8 +16,10 @@ pub(crate) const ROW_CHUNK: usize = 512;
 const COLUMN_CHUNK: usize = 1024;
 /// As `COLUMN_CHUNK`, for dense rows; few columns are shared out in smaller parts.
 const DENSE_COLUMN_CHUNKS: [usize; 2] = [48, 96];
-/// Dense rows of one product on the way back: as many as stay in the nearest memory together with their residuals.
-const DENSE_ROW_CHUNK: usize = 128;
+/// Residuals of one product on the way back: as many as stay in the nearest memory.
+const DENSE_RESIDUALS: usize = 8192;
+/// Fewest and most dense rows of one.
+const DENSE_ROWS: (usize, usize) = (128, 1024);
 
 /// Features of samples, row after row.
 #[derive(Clone, Copy, Debug)]
@@ -190,11 +192,12 @@ impl<'a> Prepared<'a> {
             Self::Dense { data, dim } => {
                 let [few, many] = DENSE_COLUMN_CHUNKS;
                 let wide = if *dim < 4 * many { few } else { many };
+                let tall = (DENSE_RESIDUALS / width).clamp(DENSE_ROWS.0, DENSE_ROWS.1);
                 weights.par_chunks_mut(wide * width).enumerate().for_each(|(chunk, g)| {
                     let columns = g.len() / width;
                     g.fill(0.0);
-                    for (first, r) in r.chunks(DENSE_ROW_CHUNK * width).enumerate() {
-                        let data = &data[first * DENSE_ROW_CHUNK * dim + chunk * wide..];
+                    for (first, r) in r.chunks(tall * width).enumerate() {
+                        let data = &data[first * tall * dim + chunk * wide..];
                         let rows = r.len() / width;
                         let x = Span { data, rows: columns, cols: rows, down: 1, across: *dim };
                         product(x, Span::rows(r, rows, width), g, true);
