@@ -4,6 +4,7 @@ use super::leads::{p_words, poison_level, strongest, upper};
 use super::{Claim, Facts, percent, samples};
 use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
+use foretaste_num::label_ways::ways;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest wrong labels beyond what is expected from which an origin is named; fewer are an accident.
@@ -45,13 +46,47 @@ pub fn decide(
         }
     }
     let settled: Vec<u64> = pairs.iter().flat_map(|(_, lead, _)| lead.members.iter().copied()).collect();
-    if pairs.len() > PAIRS {
+    if pairs.is_empty() {
+        out.extend(keep(plan(evidence, facts, &taken), &mut taken));
+    } else if pairs.len() > PAIRS {
         out.extend(keep(many(pairs, facts), &mut taken));
     } else {
         out.extend(pairs.into_iter().filter_map(|(d, l, m)| keep(one(d, l, m, facts), &mut taken)));
     }
     taken.extend(settled);
     (out, taken)
+}
+
+/// Wrong labels that go from class to class by a plan, though no pair of classes stands out: each has lost too few.
+fn plan(evidence: &Evidence, facts: &Facts<'_>, taken: &BTreeSet<u64>) -> Option<Finding> {
+    let by = evidence.scored.iter().find(|s| s.suspicion.probable && s.suspicion.expected.is_some())?;
+    let s = &by.suspicion;
+    let expected = s.expected.as_ref()?;
+    let rows: Vec<usize> = super::labels::wrong(s, facts, taken);
+    let wrong: Vec<(u32, u32)> = rows.iter().map(|&i| (expected[i], facts.labels[i])).collect();
+    let ways =
+        ways(&wrong, &facts.dataset.class_counts, 0).filter(|w| w.p_value <= poison_level(facts.fdr))?;
+    let on = |i: &&usize| ways.pairs.iter().any(|(a, b, _)| (*a, *b) == (expected[**i], facts.labels[**i]));
+    let members: Vec<Member> = rows.iter().filter(on).map(|i| member(*i as u64, Some(s), facts)).collect();
+    let directions = ways.pairs.len() as u64;
+    let title = format!(
+        "labels moved from class to class by a plan ({}, {})",
+        samples(members.len()),
+        count(directions, "direction")
+    );
+    let n = rows.len() as u64;
+    let mut f = pair_finding(&by.detector, title, members, facts);
+    f.decision.rule = "monte-carlo".into();
+    f.decision.p_value = Some(ways.p_value);
+    f.why.push(format!(
+        "{} found wrong. {} of {} classes that lost two samples or more lost most of them to one other class, which did not lose as many to them. Labels dealt at random do not go together like that, and confusion goes both ways (p = {:.3}, the larger of two tests with {:.3} as the least possible).",
+        count(n, "label"), thousands(directions), thousands(ways.classes), ways.p_value, 0.001
+    ));
+    f.why.push("Each label passed on its own, at the false-discovery level; which of them belong to the plan is told by their direction.".into());
+    f.tables.push(super::labels::pair_table(&f.members));
+    f.tables.extend(facts.source_table(&f.members));
+    f.advice = "Ask who could write labels: one direction for each class is no carelessness. Set the samples aside with `foretaste clean`, or give them back the expected label after a look.".into();
+    Some(f)
 }
 
 /// Family of the leads on pairs of classes.

@@ -33,9 +33,7 @@ fn tested(scored: &Scored, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Opti
         Some(picked) => (0..picked.len()).filter(|&i| picked[i]).collect(),
         None => rejected(p, facts.fdr),
     };
-    // A label that is also the expected one cannot be called wrong, however rare it is.
-    let open = |i: &usize| differs(s, facts, *i) && !explained.contains(&(*i as u64));
-    let rows: Vec<usize> = rows.into_iter().filter(open).collect();
+    let rows = open(rows, s, facts, explained);
     if rows.is_empty() {
         return None;
     }
@@ -113,6 +111,17 @@ pub fn doubted(evidence: &Evidence, facts: &Facts<'_>, settled: &BTreeSet<u64>) 
     f.tables.push(pair_table(&f.members));
     f.advice = "Look at them from the top, or have them labelled again; `foretaste clean --review` sets them aside, too, and some honest samples with them.".into();
     Some(Claim { finding: f, marks: vec![] })
+}
+
+/// Rows whose labels pass the test, without those that something else explains.
+pub fn wrong(s: &Suspicion, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<usize> {
+    let passed = s.p_value.as_ref().map_or(vec![], |p| rejected(p, facts.fdr));
+    open(passed, s, facts, explained)
+}
+
+/// A label that is also the expected one cannot be called wrong, however rare it is.
+fn open(rows: Vec<usize>, s: &Suspicion, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<usize> {
+    rows.into_iter().filter(|i| differs(s, facts, *i) && !explained.contains(&(*i as u64))).collect()
 }
 
 fn differs(s: &Suspicion, facts: &Facts<'_>, i: usize) -> bool {
