@@ -69,14 +69,20 @@ fn plan(evidence: &Evidence, facts: &Facts<'_>, taken: &BTreeSet<u64>) -> Option
     let on = |i: &&usize| ways.pairs.iter().any(|(a, b, _)| (*a, *b) == (expected[**i], facts.labels[**i]));
     let members: Vec<Member> = rows.iter().filter(on).map(|i| member(*i as u64, Some(s), facts)).collect();
     let directions = ways.pairs.len() as u64;
+    let name = |c: u32| facts.class(c).unwrap_or_default();
+    let mut pairs = ways.pairs.clone();
+    pairs.sort_by_key(|(a, b, n)| (std::cmp::Reverse(*n), *a, *b));
+    let first: Vec<String> =
+        pairs.iter().take(2).map(|(a, b, _)| format!("`{}` to `{}`", name(*a), name(*b))).collect();
     let title = format!(
-        "labels moved from class to class by a plan ({}, {})",
+        "labels moved from class to class by a plan ({}, {}): {}, ...",
         samples(members.len()),
-        count(directions, "direction")
+        count(directions, "direction"),
+        first.join(", ")
     );
     let n = rows.len() as u64;
     let mut f = pair_finding(&by.detector, title, members, facts);
-    f.decision.rule = "monte-carlo".into();
+    f.decision.rule = "plan".into();
     f.decision.p_value = Some(ways.p_value);
     f.why.push(format!(
         "{} found wrong. {} of {} classes that lost two samples or more lost most of them to one other class, which did not lose as many to them. Labels dealt at random do not go together like that, and confusion goes both ways (p = {:.3}, the larger of two tests with {:.3} as the least possible).",

@@ -130,8 +130,17 @@ fn detectors(report: &Report) -> Spans {
 }
 
 /// Rules of decision that are our own; any other was asked for.
-const RULES: [&str; 8] =
-    ["confirmed", "harm", "benjamini-hochberg", "bonferroni", "apart", "probable", "fact", "uncalibrated"];
+const RULES: [&str; 9] = [
+    "confirmed",
+    "harm",
+    "benjamini-hochberg",
+    "plan",
+    "bonferroni",
+    "apart",
+    "probable",
+    "fact",
+    "uncalibrated",
+];
 
 /// What each group of findings rests on.
 fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
@@ -158,6 +167,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
         out.push(words::spans(&format!(
             "{ids}: tested. At most {} are expected to be false alarms, as far as the model behind it is calibrated; no sample was judged by a model that had seen it.",
             words::percent(report.run.fdr)
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "plan") {
+        out.push(words::spans(&format!(
+            "{ids}: tested twice. Each label passed as the others did, and all directions together go with neither chance nor confusion."
         )));
     }
     if let Some(ids) = by(&|r| r == "bonferroni") {
