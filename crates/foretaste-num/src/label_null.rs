@@ -80,7 +80,8 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     let work = labels.len() as f64 * (classes * classes) as f64;
     let even = (work > PAIR_WORK).then_some(floor / classes as f64);
     let fitted = |q: &[f32], start: &[f64], fit: Fit| -> Vec<f64> {
-        let steps = fit.steps.min((PAIR_WORK / work.max(1.0)) as usize);
+        let most = ((PAIR_WORK / work.max(1.0)) as usize).max(CAREFUL.steps);
+        let steps = if even.is_some() { 0 } else { fit.steps.min(most) };
         (0..steps).fold(start.to_vec(), |t, _| em_step(q, labels, classes, floor, &t, fit.prior))
     };
     let plain = fitted(q0, &start, CAREFUL);
