@@ -64,6 +64,19 @@ pub fn fit(
     classes: usize,
     options: &FitOptions,
 ) -> Softmax {
+    fit_from(rows, labels, sample_weights, classes, options, None)
+}
+
+/// As [`fit`], from where another model of the same columns and classes is; from the class shares if its shape is another.
+#[must_use]
+pub fn fit_from(
+    rows: Rows<'_>,
+    labels: &[u32],
+    sample_weights: Option<&[f32]>,
+    classes: usize,
+    options: &FitOptions,
+    start: Option<&Softmax>,
+) -> Softmax {
     let prepared = Prepared::new(rows);
     let n = prepared.rows().min(labels.len());
     let mut weights: Vec<f32> = (0..prepared.rows())
@@ -78,6 +91,9 @@ pub fn fit(
     let mut padded = labels.to_vec();
     padded.resize(prepared.rows(), u32::MAX);
     let mut job = Job::new(&prepared, &padded, weights, 1, classes);
+    if let Some(start) = start {
+        job.start_at(start);
+    }
     minimise(&mut job, options);
     job.model(0)
 }

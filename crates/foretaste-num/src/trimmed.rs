@@ -2,7 +2,7 @@
 
 use crate::linalg::principal_components;
 use crate::rng::mix;
-use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit};
+use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit_from};
 use crate::stats::{binomial_sf, wilson_interval};
 use rayon::prelude::*;
 
@@ -135,10 +135,11 @@ impl Bench {
         of.iter().flat_map(|&i| &self.data[i * self.dim..(i + 1) * self.dim]).copied().collect()
     }
 
-    fn learn(&self, from: &[usize], penalty: f64, tolerance: f64) -> Softmax {
+    fn learn(&self, from: &[usize], penalty: f64, tolerance: f64, start: Option<&Softmax>) -> Softmax {
         let labels: Vec<u32> = from.iter().map(|&i| self.labels[i]).collect();
         let options = FitOptions { l2: penalty * from.len() as f64, max_iterations: 60, tolerance };
-        fit(Rows::Dense { data: &self.rows(from), dim: self.dim }, &labels, None, self.classes, &options)
+        let rows = self.rows(from);
+        fit_from(Rows::Dense { data: &rows, dim: self.dim }, &labels, None, self.classes, &options, start)
     }
 
     fn asked(&self, model: &Softmax, of: &[usize]) -> Vec<f32> {
@@ -154,7 +155,7 @@ impl Bench {
                 let (asked, from): (Vec<usize>, Vec<usize>) =
                     self.known.iter().copied().partition(|&i| self.fold[i] == k);
                 let from: Vec<usize> = from.into_iter().filter(|&i| learns(i)).collect();
-                let p = self.asked(&self.learn(&from, PENALTY, JUDGING), &asked);
+                let p = self.asked(&self.learn(&from, PENALTY, JUDGING, None), &asked);
                 (asked, p)
             })
             .collect();
@@ -198,10 +199,10 @@ impl Bench {
     }
 
     fn settle(&self, from: &[usize]) -> Softmax {
-        let first = self.learn(from, SOFTER[0], CHOOSING);
+        let first = self.learn(from, SOFTER[0], CHOOSING, None);
         SOFTER[1..].iter().enumerate().fold(first, |model, (i, penalty)| {
             let tolerance = if i + 2 == SOFTER.len() { JUDGING } else { CHOOSING };
-            self.learn(&self.best(from, &model), *penalty, tolerance)
+            self.learn(&self.best(from, &model), *penalty, tolerance, Some(&model))
         })
     }
 
@@ -319,7 +320,7 @@ mod tests {
         let (data, labels) = tilted(90, 5);
         let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions { keep: 0.5, ..TrimOptions::default() });
         let all: Vec<usize> = (0..90).collect();
-        let model = bench.learn(&all, 0.01, JUDGING);
+        let model = bench.learn(&all, 0.01, JUDGING, None);
         let kept = bench.best(&all, &model);
         let p = bench.asked(&model, &all);
         for class in 0..2u32 {

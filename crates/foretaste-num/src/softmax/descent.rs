@@ -115,6 +115,21 @@ impl<'a> Job<'a> {
         self.z.chunks_exact_mut(self.width).for_each(|z| z.copy_from_slice(&intercept));
     }
 
+    /// Puts a single model where `start` is, if it has its shape.
+    pub(crate) fn start_at(&mut self, start: &Softmax) {
+        let cols = self.rows.cols();
+        if self.models != 1 || (start.cols, start.classes) != (cols, self.classes) {
+            return;
+        }
+        for l in 0..self.logits {
+            for c in 0..cols {
+                self.w[c * self.width + l] = start.weights[l * cols + c];
+            }
+            self.w[cols * self.width + l] = start.intercept[l];
+        }
+        self.z = self.rows.forward(&self.w, self.width);
+    }
+
     /// The model numbered `k`.
     pub(crate) fn model(&self, k: usize) -> Softmax {
         let cols = self.rows.cols();

@@ -232,3 +232,22 @@ fn equal_doubt_everywhere_is_noise() {
     let fitted = calibrate(&[&p], &labels, 2, &plain);
     assert!(fitted.floor == 0.0 && (fitted.q0[1] - 0.02).abs() < 0.002, "{}", fitted.q0[1]);
 }
+
+#[test]
+fn where_a_descent_begins_does_not_change_where_it_ends() {
+    for classes in [2, 3] {
+        let (data, labels) = blobs(400, 5, classes, 1.5);
+        let rows = Rows::Dense { data: &data, dim: 5 };
+        let options = FitOptions { l2: 1.0, max_iterations: 500, tolerance: 1e-12 };
+        let stiff = fit(rows, &labels, None, classes, &FitOptions { l2: 50.0, ..options });
+        let (plain, from) = (
+            fit(rows, &labels, None, classes, &options),
+            fit_from(rows, &labels, None, classes, &options, Some(&stiff)),
+        );
+        let apart = plain.weights.iter().zip(&from.weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-3, "{classes} classes: {apart}");
+        // a model of another shape is no start
+        let other = Softmax { cols: 4, ..stiff };
+        assert_eq!(fit_from(rows, &labels, None, classes, &options, Some(&other)), plain);
+    }
+}
