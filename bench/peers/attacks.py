@@ -506,8 +506,10 @@ def main() -> None:
     for name in args.only:
         try:
             KINDS[name](args)
-        except (Skip, ImportError) as why:
+        except Skip as why:
             print(f"\n{name} skipped: {why}", flush=True)
+        except ImportError as why:
+            print(f"\n{name} skipped: {why}; the top of this script says what to install into {sys.executable}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 //! Numeric columns as an attacker sees them: standardised, and bounded by what occurs.
 
+use arrow_array::{ArrayRef, Float64Array};
 use foretaste_core::{Ctx, Error, MISSING, Picked, Pool, Result, Role, numbers};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Most rows that the attacker's model is trained and judged on.
 const ROWS: usize = 3000;
@@ -135,6 +137,15 @@ pub fn columns(data: &dyn Pool, wanted: Role, entry: &str) -> Result<Vec<Column>
         (_, true) => Err(unfit(entry, format!("no numeric {wanted} column varies; use another attack"))),
         _ => Ok(columns),
     }
+}
+
+/// The way back of [`standardised`]: each column as it is written, with its position.
+pub fn written(columns: &[Column], rows: &[f64]) -> Vec<(usize, ArrayRef)> {
+    let values = |k: usize, c: &Column| -> ArrayRef {
+        let of = rows.iter().skip(k).step_by(columns.len()).map(|z| c.written(*z));
+        Arc::new(of.collect::<Float64Array>())
+    };
+    columns.iter().enumerate().map(|(k, c)| (c.at, values(k, c))).collect()
 }
 
 /// Rows x columns, standardised.

@@ -1,16 +1,14 @@
 //! Rows whose numbers were optimised to spoil a linear model.
 
-use crate::amounts::{Known, standardised};
+use crate::amounts::{Known, standardised, written};
 use crate::classes;
 use crate::linear::{Linear, Set};
-use arrow_array::{ArrayRef, Float64Array};
 use foretaste_core::{
     Attack, Batch, Ctx, Edited, Entering, Goal, Knowledge, MISSING, Needs, Picked, Pool, Result, Role, Threat, Use,
 };
 use foretaste_macros::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// Most samples that are optimised; of more, the others move as one of these did.
 const PATTERNS: usize = 1000;
@@ -104,13 +102,7 @@ impl Attack for GradientPoisoning {
         let labels: Vec<u32> = (0..picked.len()).map(label).collect();
         let start = standardised(&plan.known.columns, picked);
         let moved = self.moved(plan, &start, &labels, classes);
-        let dim = plan.known.columns.len();
-        let column = |(k, c): (usize, &crate::amounts::Column)| -> (usize, ArrayRef) {
-            let values: Vec<f64> = moved.iter().skip(k).step_by(dim).map(|z| c.written(*z)).collect();
-            (c.at, Arc::new(Float64Array::from(values)))
-        };
-        let columns = plan.known.columns.iter().enumerate().map(column).collect();
-        Ok(Edited { labels: Some(labels), columns, ..Edited::default() })
+        Ok(Edited { labels: Some(labels), columns: written(&plan.known.columns, &moved), ..Edited::default() })
     }
     fn describe(&self, plan: &Plan, ctx: &Ctx) -> Map<String, Value> {
         let mut out = classes::describe(None, plan.target, ctx);

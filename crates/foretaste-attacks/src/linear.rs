@@ -189,7 +189,8 @@ impl Linear {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// Scalar product.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

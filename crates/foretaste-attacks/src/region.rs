@@ -1,6 +1,7 @@
 //! Where a point of a class draws no filter's attention: a box, a ball about the class, a slab across it.
 
 use crate::amounts::{Column, Known};
+use crate::linear::dot;
 
 /// Fewest rows of a class from which its bounds are taken.
 const ROWS: usize = 10;
@@ -117,10 +118,6 @@ pub fn quantile(mut values: Vec<f64>, at: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
     values.get(((at * last as f64) as usize).min(last)).copied().unwrap_or(0.0)
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn square(a: &[f64]) -> f64 {

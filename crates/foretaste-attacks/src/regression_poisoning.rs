@@ -1,7 +1,6 @@
 //! Rows whose numbers bend a regression.
 
-use crate::amounts::{Column, columns, standardised};
-use arrow_array::{ArrayRef, Float64Array};
+use crate::amounts::{Column, columns, standardised, written};
 use foretaste_core::{
     Attack, Batch, Ctx, Edited, Entering, Error, Goal, Knowledge, Needs, Picked, Pool, Result, Role, Threat, Use,
 };
@@ -9,7 +8,6 @@ use foretaste_macros::Catalogue;
 use foretaste_num::linalg::solve_positive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// Most rows that the attacker's model learns from and is judged on, and most columns that it reads.
 const ROWS: usize = 3000;
@@ -130,15 +128,8 @@ impl Attack for RegressionPoisoning {
         if self.steps > 0 {
             self.optimise(plan, &mut poison);
         }
-        let dim = plan.columns.len();
-        let numbers = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
-        let mut columns: Vec<(usize, ArrayRef)> = plan
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(k, c)| (c.at, numbers(poison.x.iter().skip(k).step_by(dim).map(|z| c.written(*z)).collect())))
-            .collect();
-        columns.push((plan.target.at, numbers(poison.t.iter().map(|z| plan.target.written(*z)).collect())));
+        let mut columns = written(&plan.columns, &poison.x);
+        columns.extend(written(std::slice::from_ref(&plan.target), &poison.t));
         Ok(Edited { columns, ..Edited::default() })
     }
     fn describe(&self, plan: &Plan, _ctx: &Ctx) -> Map<String, Value> {

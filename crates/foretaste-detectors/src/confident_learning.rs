@@ -20,9 +20,9 @@ use serde_json::Value;
 /// # How it works
 /// Class probabilities come from the user's own model (role `prob`) or are made out of fold by a built-in surrogate.
 /// They are calibrated on the given labels with a temperature, a noise floor and, for two classes, an offset; a transition
-/// matrix between true and given classes is fitted by EM. Suspicion is the probability that the given label is wrong. Its p-value is the share
-/// of honest labels that would look as bad, computed from the calibrated probabilities themselves, so no rate of errors
-/// is asked for. The rules and scores of confident learning are there too: with `rule` one of them decides which labels
+/// matrix between true and given classes is fitted by EM. Suspicion is the probability that the given label is wrong. Its
+/// p-value is the share of honest labels that would look as bad, computed from the calibrated probabilities themselves, so no
+/// rate of errors is asked for. The rules and scores of confident learning are there too: with `rule` one of them decides which labels
 /// are called wrong (they have no false-alarm level), with `score` one of them orders.
 ///
 /// *Moved labels*: a model learns them and is not surprised. But among the samples that are surely of class `a`, natural

@@ -88,7 +88,7 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     let tail = null_tail(q0, labels, classes, &plain, even);
     let cleared = cleared(q0, labels, classes, floor, &start).filter(|_| noise);
     let (sharp, start) = cleared.as_ref().map_or((q0, &start), |(q, t)| (&q[..], t));
-    let t = &fitted(sharp, start, LIKELY);
+    let t = fitted(sharp, start, LIKELY);
     let n = labels.len();
     let mut out = LabelNull {
         wrong: vec![0.0; n],
@@ -107,9 +107,9 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
     )
         .into_par_iter()
         .for_each(|(wrong, odds, p, expected, &y, (q, sharp))| {
-            *expected = best(sharp, y, t);
+            *expected = best(sharp, y, &t);
             if (y as usize) < classes {
-                let s = log_odds(sharp, y as usize, t, even);
+                let s = log_odds(sharp, y as usize, &t, even);
                 *odds = s as f32;
                 *wrong = (1.0 / (1.0 + (-s).exp())) as f32;
                 // all other classes together may beat the given one while none of them does
@@ -118,7 +118,7 @@ pub fn label_null(q0: &[f32], labels: &[u32], classes: usize, floor: f64) -> Lab
                 }
             }
         });
-    out.transition.clone_from(t);
+    out.transition = t;
     out
 }
 

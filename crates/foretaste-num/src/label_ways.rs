@@ -43,9 +43,10 @@ pub struct Ways {
 pub fn ways(wrong: &[(u32, u32)], sizes: &[u64], seed: u64) -> Option<Ways> {
     let inside = |c: u32| (c as usize) < sizes.len();
     let mut wrong: Vec<(u32, u32)> =
-        wrong.iter().copied().filter(|(a, b)| a != b && inside(*a) && inside(*b)).take(MOST).collect();
-    // draws must not depend on the order of rows
+        wrong.iter().copied().filter(|(a, b)| a != b && inside(*a) && inside(*b)).collect();
+    // neither draws nor what is left out of many may depend on the order of rows
     wrong.sort_unstable();
+    let wrong: Vec<(u32, u32)> = wrong.iter().copied().step_by(wrong.len().div_ceil(MOST).max(1)).collect();
     let counts = counted(wrong.iter().copied());
     let mut lost: BTreeMap<u32, u64> = BTreeMap::new();
     counts.iter().for_each(|((a, _), n)| *lost.entry(*a).or_default() += n);
@@ -101,40 +102,36 @@ fn confused(counts: &BTreeMap<(u32, u32), u64>, sizes: &[u64], seed: u64) -> f64
         let entry = both.entry((*a.min(b), *a.max(b))).or_default();
         if a < b { entry.0 += n } else { entry.1 += n }
     }
-    let exchanged: Vec<(u64, u64, Vec<f64>)> = both
-        .into_iter()
-        .filter(|(_, (up, down))| up + down >= 2)
+    both.retain(|_, (up, down)| *up + *down >= 2);
+    // for each two classes: share of the first, and the surprise of 0, 1, ... labels that go up
+    let exchanged: Vec<(f64, Vec<f64>)> = both
+        .iter()
         .map(|((a, b), (up, down))| {
             let size = |c: u32| sizes[c as usize].max(1) as f64;
-            let table = surprises(up + down, size(a) / (size(a) + size(b)));
-            (up, up + down, table)
+            let share = size(*a) / (size(*a) + size(*b));
+            (share, surprises(up + down, share))
         })
         .collect();
-    let seen: f64 = exchanged.iter().map(|(up, _, table)| table[*up as usize]).sum();
+    let seen: f64 = both.values().zip(&exchanged).map(|((up, _), (_, table))| table[*up as usize]).sum();
     let mut rng = Rng::new(seed, "label-ways/confused");
-    let shares: Vec<f64> = exchanged.iter().map(|(_, _, table)| table[table.len() - 1]).collect();
     let mut as_uneven = 0;
     for _ in 0..DRAWS {
         let drawn: f64 = exchanged
             .iter()
-            .zip(&shares)
-            .map(|((_, n, table), share)| {
-                let up = (0..*n).filter(|_| rng.unit() < *share).count();
-                table[up]
-            })
+            .map(|(share, table)| table[(1..table.len()).filter(|_| rng.unit() < *share).count()])
             .sum();
         as_uneven += usize::from(drawn >= seen - 1e-9);
     }
     (1 + as_uneven) as f64 / (1 + DRAWS) as f64
 }
 
-/// Minus the log of the two-sided p-value of 0 to `n` of `n`, each with probability `share`; then `share` itself.
+/// Minus the log of the two-sided p-value of 0 to `n` of `n`, each with probability `share`.
 fn surprises(n: u64, share: f64) -> Vec<f64> {
     let two_sided = |up: u64| {
         let (more, fewer) = (binomial_sf(up, n, share), binomial_sf(n - up, n, 1.0 - share));
         -(2.0 * more.min(fewer)).clamp(1e-300, 1.0).ln()
     };
-    (0..=n).map(two_sided).chain([share]).collect()
+    (0..=n).map(two_sided).collect()
 }
 
 #[cfg(test)]

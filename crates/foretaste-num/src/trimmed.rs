@@ -199,11 +199,16 @@ impl Bench {
     }
 
     fn settle(&self, from: &[usize]) -> Softmax {
-        let first = self.learn(from, SOFTER[0], CHOOSING, None);
-        SOFTER[1..].iter().enumerate().fold(first, |model, (i, penalty)| {
-            let tolerance = if i + 2 == SOFTER.len() { JUDGING } else { CHOOSING };
-            self.learn(&self.best(from, &model), *penalty, tolerance, Some(&model))
-        })
+        let [first, between @ .., last] = SOFTER;
+        let softer = |model: Softmax, penalty: f64, tolerance: f64| {
+            self.learn(&self.best(from, &model), penalty, tolerance, Some(&model))
+        };
+        let stiff = self.learn(from, first, CHOOSING, None);
+        softer(
+            between.into_iter().fold(stiff, |model, penalty| softer(model, penalty, CHOOSING)),
+            last,
+            JUDGING,
+        )
     }
 
     /// The share of each class that the model fits best, ascending.
