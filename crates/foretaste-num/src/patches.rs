@@ -122,6 +122,12 @@ impl Search<'_> {
         let known = (0..self.labels.codes.len()).filter(|i| self.labels.knows(*i));
         let mut seen: Vec<(u64, u32)> =
             known.filter_map(|i| Some((self.content(i, x, y)?, i as u32))).collect();
+        // nearly every window stands alone: what falls in a slot with too few others is not worth its place in the sort
+        let slots = (2 * seen.len()).next_power_of_two();
+        let slot = |s: &(u64, u32)| (s.0 as usize) & (slots - 1);
+        let mut filled = vec![0u32; slots];
+        seen.iter().for_each(|s| filled[slot(s)] += 1);
+        seen.retain(|s| filled[slot(s)] >= self.options.least_rows);
         seen.sort_unstable();
         let n = self.labels.codes.len() as f64;
         let mut kept: Vec<Vec<u32>> = seen
