@@ -12,7 +12,8 @@ foretaste_core::choices! {
     pub enum Look {
         /// Histograms of gradients: the fixed features that `softmax-regression` and the other models without a network read.
         Histograms = "histograms",
-        /// The hidden layer of a small network that the attacker trains on the data.
+        /// The hidden layers of a few small networks that the attacker trains on the data: what fools all of them is more likely to
+        /// fool another.
         Network = "network",
     }
 }
@@ -29,8 +30,8 @@ pub enum Eye {
         /// One over its deviation, 0 for constants.
         scale: Vec<f32>,
     },
-    /// A network.
-    Network(Surrogate),
+    /// Networks that differ in their first weights and in what order they learned.
+    Network(Vec<Surrogate>),
 }
 
 /// Features, ready to be computed.
@@ -44,15 +45,15 @@ pub enum Sight<'a> {
         /// One over its deviation.
         scale: &'a [f32],
     },
-    /// A network.
-    Network(Cnn),
+    /// Networks; their features stand one after another.
+    Network(Vec<Cnn>),
 }
 
 impl Eye {
     /// Learns from pictures drawn from the data by the seed, clean as they are.
     pub fn learn(look: Look, entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
         if look == Look::Network {
-            return Ok(Self::Network(Surrogate::train(entry, data, ctx)?));
+            return Ok(Self::Network(Surrogate::train_some(entry, data, ctx)?));
         }
         let picked = surrogate::sample(entry, data, ctx)?;
         let (_, canvases) = canvases(&picked);
@@ -83,7 +84,9 @@ impl Eye {
     pub fn open(&self) -> Result<Sight<'_>> {
         Ok(match self {
             Self::Histograms { colours, mean, scale } => Sight::Histograms { colours: *colours, mean, scale },
-            Self::Network(surrogate) => Sight::Network(surrogate.network()?),
+            Self::Network(surrogates) => {
+                Sight::Network(surrogates.iter().map(Surrogate::network).collect::<Result<_>>()?)
+            }
         })
     }
 }
@@ -97,7 +100,7 @@ impl Sight<'_> {
     pub fn size(&self) -> (usize, usize) {
         match self {
             Self::Histograms { colours, .. } => (hog::SIDE, *colours),
-            Self::Network(cnn) => (cnn.shape().side, cnn.shape().colours),
+            Self::Network(networks) => networks.first().map_or((0, 0), |n| (n.shape().side, n.shape().colours)),
         }
     }
 
@@ -112,7 +115,16 @@ impl Sight<'_> {
                 let rows: Vec<Vec<f32>> = canvases.par_iter().map(standard).collect();
                 rows.concat()
             }
-            Self::Network(cnn) => cnn.features(&surrogate::inputs(canvases, cnn.shape())),
+            Self::Network(networks) => {
+                let (side, colours) = self.size();
+                let seen = surrogate::inputs(canvases, side, colours);
+                let each: Vec<(usize, Vec<f32>)> =
+                    networks.iter().map(|n| (n.shape().hidden, n.features(&seen))).collect();
+                (0..canvases.len())
+                    .flat_map(|i| each.iter().flat_map(move |(h, f)| &f[i * h..(i + 1) * h]))
+                    .copied()
+                    .collect()
+            }
         }
     }
 
@@ -133,9 +145,20 @@ impl Sight<'_> {
                 })
                 .collect()
             }
-            Self::Network(cnn) => {
-                let seen = surrogate::inputs(canvases, cnn.shape());
-                surrogate::back(canvases, &cnn.feature_input_gradient(&seen, weights), cnn.shape())
+            Self::Network(networks) => {
+                let (side, colours) = self.size();
+                let seen = surrogate::inputs(canvases, side, colours);
+                let width: usize = networks.iter().map(|n| n.shape().hidden).sum();
+                let (mut d, mut first) = (vec![0f32; seen.len()], 0);
+                for network in networks {
+                    let h = network.shape().hidden;
+                    let own: Vec<f32> =
+                        weights.chunks_exact(width).flat_map(|w| &w[first..first + h]).copied().collect();
+                    let of = network.feature_input_gradient(&seen, &own);
+                    d.iter_mut().zip(of).for_each(|(d, o)| *d += o);
+                    first += h;
+                }
+                surrogate::back(canvases, &d, side, colours)
             }
         }
     }
@@ -154,7 +177,7 @@ mod tests {
         let image = foretaste_core::Image { width: 19, height: 14, channels: 3, pixels };
         for eye in [
             Eye::Histograms { colours: 3, mean: vec![0.1; hog::width(3)], scale: vec![2.0; hog::width(3)] },
-            Eye::Network(network(3)),
+            Eye::Network(vec![network(3, 7), network(3, 8)]),
         ] {
             let sight = eye.open().unwrap();
             let mut canvas = [Canvas::new(&image)];

@@ -107,12 +107,13 @@ impl Trigger for LabelConsistent {
         }
         let (target, network) = pattern;
         let cnn = network.network()?;
+        let (side, colours) = (cnn.shape().side, cnn.shape().colours);
         let (places, mut canvases) = surrogate::canvases(carriers.picked);
         let labels = vec![*target; places.len()];
         surrogate::descend(&mut canvases, self.epsilon as f32 / 255.0, self.steps, |canvases| {
-            let mut d = cnn.loss_input_gradient(&surrogate::inputs(canvases, cnn.shape()), &labels);
+            let mut d = cnn.loss_input_gradient(&surrogate::inputs(canvases, side, colours), &labels);
             d.iter_mut().for_each(|d| *d = -*d);
-            surrogate::back(canvases, &d, cnn.shape())
+            surrogate::back(canvases, &d, side, colours)
         });
         let mut out = surrogate::edited(carriers.picked, &places, &canvases);
         for image in out.images.iter_mut().flatten().flatten() {

@@ -7,12 +7,20 @@ use foretaste_num::scale::{Pixels, square_gradient, taps};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Pictures that the surrogate learns from, at most.
+/// Pictures that a surrogate learns from, at most.
 const ROWS: usize = 3000;
-/// Sizes of the surrogate: half as wide as the victim `small-cnn`.
-const CHANNELS: usize = 8;
-const HIDDEN: usize = 64;
-const EPOCHS: usize = 8;
+/// Networks where one is not enough.
+const SOME: u64 = 4;
+/// What a surrogate is, and how long it learns.
+struct Recipe {
+    channels: usize,
+    hidden: usize,
+    epochs: usize,
+}
+/// Half as wide as the victim `small-cnn`.
+const QUICK: Recipe = Recipe { channels: 8, hidden: 64, epochs: 8 };
+/// As the victim `small-cnn`.
+const LIKE_VICTIM: Recipe = Recipe { channels: 16, hidden: 128, epochs: 10 };
 /// Largest side that pictures are scaled to.
 const SIDE: usize = 32;
 
@@ -46,31 +54,15 @@ pub struct Surrogate {
 }
 
 impl Surrogate {
-    /// Trains on pictures drawn from the data by the seed, clean as they are.
+    /// Trains a small one on pictures drawn from the data by the seed, clean as they are.
     pub fn train(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
-        let picked = sample(entry, data, ctx)?;
-        let (images, labels): (Vec<&Image>, Vec<u32>) = (0..picked.len())
-            .filter_map(|i| Some((picked.images.get(i)?.as_ref()?, picked.label(i))))
-            .filter(|(image, _)| !image.pixels.is_empty())
-            .unzip();
-        let unfit = || {
-            let reason =
-                "no sample has both a picture and a label; give the column with pictures the role `image`";
-            Error::Unfit { entry: entry.into(), reason: reason.into() }
-        };
-        let largest = images.iter().map(|i| i.width.max(i.height) as usize).max().ok_or_else(unfit)?;
-        let side = largest.clamp(8, SIDE).next_multiple_of(4);
-        let colours = if images.iter().any(|i| i.colours() >= 3) { 3 } else { 1 };
-        let shape =
-            Shape { side, colours, channels: CHANNELS, hidden: HIDDEN, classes: ctx.profile().classes.len() };
-        let inputs: Vec<Vec<f32>> = images.par_iter().map(|image| scaled(image, side, colours)).collect();
-        let options = TrainOptions {
-            epochs: EPOCHS,
-            seed: ctx.rng(&format!("{entry}/network")).next_u64(),
-            ..TrainOptions::default()
-        };
-        let cnn = train(shape, &inputs.concat(), &labels, &options).ok_or_else(unfit)?;
-        Ok(Self::of(&cnn))
+        Lesson::new(entry, data, ctx)?.learn(&QUICK, &format!("{entry}/network"), ctx)
+    }
+
+    /// Trains some that are as large as the victim `small-cnn`, alike in all but what is random.
+    pub fn train_some(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Vec<Self>> {
+        let lesson = Lesson::new(entry, data, ctx)?;
+        (0..SOME).map(|k| lesson.learn(&LIKE_VICTIM, &format!("{entry}/network-{k}"), ctx)).collect()
     }
 
     /// A network as bytes.
@@ -89,6 +81,44 @@ impl Surrogate {
         let reason = || "the surrogate's sizes and number of parameters do not fit".to_owned();
         cnn.ok_or_else(|| Error::State { entry: "surrogate".into(), reason: reason() })
     }
+}
+
+/// What surrogates learn from.
+struct Lesson<'a> {
+    entry: &'a str,
+    side: usize,
+    colours: usize,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl<'a> Lesson<'a> {
+    fn new(entry: &'a str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
+        let picked = sample(entry, data, ctx)?;
+        let (images, labels): (Vec<&Image>, Vec<u32>) = (0..picked.len())
+            .filter_map(|i| Some((picked.images.get(i)?.as_ref()?, picked.label(i))))
+            .filter(|(image, _)| !image.pixels.is_empty())
+            .unzip();
+        let largest = images.iter().map(|i| i.width.max(i.height) as usize).max();
+        let side = largest.ok_or_else(|| unfit(entry))?.clamp(8, SIDE).next_multiple_of(4);
+        let colours = if images.iter().any(|i| i.colours() >= 3) { 3 } else { 1 };
+        let inputs: Vec<Vec<f32>> = images.par_iter().map(|image| scaled(image, side, colours)).collect();
+        Ok(Self { entry, side, colours, inputs: inputs.concat(), labels })
+    }
+
+    fn learn(&self, recipe: &Recipe, key: &str, ctx: &Ctx) -> Result<Surrogate> {
+        let &Recipe { channels, hidden, epochs } = recipe;
+        let classes = ctx.profile().classes.len();
+        let shape = Shape { side: self.side, colours: self.colours, channels, hidden, classes };
+        let options = TrainOptions { epochs, seed: ctx.rng(key).next_u64(), ..TrainOptions::default() };
+        let cnn = train(shape, &self.inputs, &self.labels, &options).ok_or_else(|| unfit(self.entry))?;
+        Ok(Surrogate::of(&cnn))
+    }
+}
+
+fn unfit(entry: &str) -> Error {
+    let reason = "no sample has both a picture and a label; give the column with pictures the role `image`";
+    Error::Unfit { entry: entry.into(), reason: reason.into() }
 }
 
 fn scaled(image: &Image, side: usize, colours: usize) -> Vec<f32> {
@@ -227,17 +257,16 @@ pub fn edited(picked: &Picked, places: &[usize], canvases: &[Canvas<'_>]) -> Edi
     Edited { images: Some(images), ..Edited::default() }
 }
 
-/// What a network of these sizes sees of canvases, one after another.
-pub fn inputs(canvases: &[Canvas<'_>], shape: Shape) -> Vec<f32> {
-    let rows: Vec<Vec<f32>> =
-        canvases.par_iter().map(|canvas| canvas.seen(shape.side, shape.colours)).collect();
+/// Canvases scaled to `side x side x colours`, one after another.
+pub fn inputs(canvases: &[Canvas<'_>], side: usize, colours: usize) -> Vec<f32> {
+    let rows: Vec<Vec<f32>> = canvases.par_iter().map(|canvas| canvas.seen(side, colours)).collect();
     rows.concat()
 }
 
-/// The gradients of the canvases' values, from those of what a network of these sizes sees.
-pub fn back(canvases: &[Canvas<'_>], d: &[f32], shape: Shape) -> Vec<Vec<f32>> {
-    let each = canvases.par_iter().zip(d.par_chunks_exact(shape.pixels().max(1)));
-    each.map(|(canvas, d)| canvas.back(d, shape.side, shape.colours)).collect()
+/// The gradients of the canvases' values, from those of what [`inputs`] gives.
+pub fn back(canvases: &[Canvas<'_>], d: &[f32], side: usize, colours: usize) -> Vec<Vec<f32>> {
+    let each = canvases.par_iter().zip(d.par_chunks_exact((side * side * colours).max(1)));
+    each.map(|(canvas, d)| canvas.back(d, side, colours)).collect()
 }
 
 /// Moves every value at random by up to `reach` from what it was. `rows` key what is random.
@@ -293,9 +322,9 @@ pub mod tests {
     use super::*;
 
     /// A small untrained network.
-    pub fn network(colours: usize) -> Surrogate {
+    pub fn network(colours: usize, seed: u64) -> Surrogate {
         let shape = Shape { side: 8, colours, channels: 3, hidden: 6, classes: 3 };
-        Surrogate::of(&Cnn::new(shape, &vec![0.5; colours], &vec![2.0; colours], 7).unwrap())
+        Surrogate::of(&Cnn::new(shape, &vec![0.5; colours], &vec![2.0; colours], seed).unwrap())
     }
 
     /// A picture of these sizes.

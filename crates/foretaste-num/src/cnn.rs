@@ -218,20 +218,35 @@ impl Cnn {
         })
     }
 
-    /// Gradient of each sample's own cross-entropy with respect to the last layer: `n x (hidden + 1) x classes`, weights as
-    /// in [`Cnn::parameters`], then biases. Zero where a label is no class.
+    /// `1 - cos(aim, g)`, where `g` is the gradient of the mean cross-entropy with respect to all parameters, and its gradient with
+    /// respect to the pixels, shaped like `inputs` (Geiping and others 2021, equation 3). `aim` is as long as the parameters.
+    ///
+    /// The pixels' part is a derivative of a derivative. Along a direction `w` of the parameters, the gradient of `<g, w>` is the slope
+    /// of the pixels' own gradient, so two networks a small step of `w` apart give it (as in Liu and others 2019, equation 8).
     #[must_use]
-    pub fn last_layer_gradients(&self, inputs: &[f32], labels: &[u32]) -> Vec<f32> {
-        self.batches(inputs, |pass, inputs, first| {
-            pass.forward(self, inputs);
-            pass.cross_entropy(self, labels.get(first..).unwrap_or_default(), 1.0);
-            let (k, h) = (self.shape.classes, self.shape.hidden);
-            let mut out = Vec::with_capacity(inputs.len() / self.shape.pixels() * (h + 1) * k);
-            for (f, d) in pass.features().chunks_exact(h).zip(pass.score_gradient().chunks_exact(k)) {
-                out.extend(f.iter().chain(&[1.0]).flat_map(|f| d.iter().map(move |d| f * d)));
-            }
-            out
-        })
+    pub fn mismatch(&self, inputs: &[f32], labels: &[u32], aim: &[f32]) -> (f64, Vec<f32>) {
+        let g = self.parameter_gradient(inputs, labels);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let (long, wide) = (dot(aim, aim).sqrt().max(1e-12), dot(&g, &g).sqrt().max(1e-12));
+        let cos = dot(aim, &g) / (long * wide);
+        // of 1 - cos with respect to g
+        let w: Vec<f32> = aim
+            .iter()
+            .zip(&g)
+            .map(|(a, g)| ((f64::from(*g) * cos / wide - f64::from(*a) / long) / wide) as f32)
+            .collect();
+        let step = NEAR / dot(&w, &w).sqrt().max(1e-12);
+        let ahead = self.aside(&w, step as f32).loss_input_gradient(inputs, labels);
+        let behind = self.aside(&w, -step as f32).loss_input_gradient(inputs, labels);
+        let n = (inputs.len() / self.shape.pixels()).max(1);
+        let scale = (0.5 / step / n as f64) as f32;
+        (1.0 - cos, ahead.iter().zip(&behind).map(|(a, b)| scale * (a - b)).collect())
+    }
+
+    /// The network with its parameters moved along a direction.
+    fn aside(&self, direction: &[f32], step: f32) -> Self {
+        let params = self.params.iter().zip(direction).map(|(p, d)| p + step * d).collect();
+        Self { params, mean: self.mean.clone(), scale: self.scale.clone(), shape: self.shape }
     }
 
     /// Gradient of the mean cross-entropy with respect to all parameters, in their order.
@@ -257,6 +272,8 @@ impl Cnn {
     }
 }
 
+/// Length of the step between two networks whose difference is a slope.
+const NEAR: f64 = 0.01;
 /// Samples of one pass.
 const BATCH: usize = 256;
 

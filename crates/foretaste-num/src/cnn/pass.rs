@@ -159,11 +159,6 @@ impl Pass {
         &self.probabilities
     }
 
-    /// Gradient of what was asked with respect to the scores, `n x classes`.
-    pub fn score_gradient(&self) -> &[f32] {
-        &self.d_scores
-    }
-
     /// Asks for the gradient of the cross-entropy of the labels times `weight`, summed over the samples; returns the sum of
     /// the cross-entropies without the weight. Samples whose label is missing or no class count nothing.
     pub fn cross_entropy(&mut self, cnn: &Cnn, labels: &[u32], weight: f32) -> f64 {

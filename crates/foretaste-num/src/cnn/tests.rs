@@ -183,17 +183,23 @@ fn gradients_of_inputs_are_slopes() {
 }
 
 #[test]
-fn last_layer_gradients_add_up_to_those_of_the_batch() {
-    let n = 21;
-    let (cnn, inputs, mut labels) = example(COLOUR, n, 4);
-    labels[5] = 99;
-    let each = cnn.last_layer_gradients(&inputs, &labels);
-    let all = cnn.parameter_gradient(&inputs, &labels);
-    let size = (COLOUR.hidden + 1) * COLOUR.classes;
-    assert!(each[5 * size..][..size].iter().all(|g| *g == 0.0), "no class, no gradient");
-    for (j, of_batch) in all[all.len() - size..].iter().enumerate() {
-        let sum: f64 = each.iter().skip(j).step_by(size).map(|&g| f64::from(g)).sum();
-        close(*of_batch, sum / n as f64, 1.0, "last layer");
+fn the_gradient_of_the_mismatch_is_its_slope() {
+    let n = 6;
+    let (cnn, inputs, labels) = example(COLOUR, n, 4);
+    let aim = cnn.parameter_gradient(&inputs[..COLOUR.pixels()], &[(labels[0] + 1) % 3]);
+    let (loss, gradient) = cnn.mismatch(&inputs, &labels, &aim);
+    assert!(loss > 0.1, "{loss}");
+    assert!(cnn.mismatch(&inputs[..COLOUR.pixels()], &[(labels[0] + 1) % 3], &aim).0.abs() < 1e-5, "itself");
+    // along the gradient the loss grows by its squared length
+    let squares: f64 = gradient.iter().map(|d| f64::from(d * d)).sum();
+    for step in [1e-3, 3e-3] {
+        let at = |sign: f64| {
+            let by = (sign * step / squares.sqrt()) as f32;
+            let moved: Vec<f32> = inputs.iter().zip(&gradient).map(|(v, d)| v + by * d).collect();
+            cnn.mismatch(&moved, &labels, &aim).0
+        };
+        let grown = (at(1.0) - at(-1.0)) / (2.0 * step);
+        assert!((grown / squares.sqrt() - 1.0).abs() < 0.05, "{grown} {}", squares.sqrt());
     }
 }
 
