@@ -19,7 +19,7 @@ use crate::{ids, leaks, memory, views};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use foretaste_core::{Batch, MISSING, Picked, Role, SampleId, Strings};
 use foretaste_formats::OpenOptions;
-use foretaste_victims::encode::Encoder;
+use foretaste_victims::encode::{Encoder, Numbers};
 use influence::{Influence, Learner};
 use serde::Serialize;
 
@@ -215,7 +215,7 @@ pub fn trace(options: &TraceOptions, tick: Tick<'_>) -> Result<Trace> {
     let all: Vec<u64> = (0..dataset.rows).collect();
     let train = pick(&dataset, &all)?;
     let questions = question::read(&dataset, options)?;
-    let encoder = Encoder::fit(&train, "trace")?;
+    let encoder = Encoder::fit(&train, Numbers::Bins, "trace")?;
     let (rows, asked) = (encoder.encode(&train)?, encoder.encode(&questions.samples)?);
     let learner = Learner::new(&rows, &train, dataset.classes.len(), &questions.own_rows);
     let model = learner.train(None);

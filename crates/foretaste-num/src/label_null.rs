@@ -44,7 +44,7 @@ struct Fit {
 const CAREFUL: Fit = Fit { prior: 25.0, steps: 4 };
 /// For the probability of being wrong: noise between two classes is learned by the model, and what is left of it in the odds
 /// takes many steps to show.
-const LIKELY: Fit = Fit { prior: 5.0, steps: 20 };
+const LIKELY: Fit = Fit { prior: 2.0, steps: 20 };
 /// Most multiplications that one pass over the pairs may take before noise is taken as uniform.
 const PAIR_WORK: f64 = 4e9;
 

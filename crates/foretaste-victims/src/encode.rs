@@ -14,10 +14,25 @@ use std::collections::{BTreeMap, HashMap};
 const WORDS: usize = 3;
 /// Bins of a number.
 const BINS: usize = 16;
+/// Deviations at which a number beside its bins is cut.
+const BINNED_REACH: f64 = 5.0;
+/// The same of a number alone: only what would drown all else in single precision is cut.
+const PLAIN_REACH: f64 = 1e4;
 /// Categories with fewer rows share one column.
 const LEVEL_ROWS: usize = 2;
 /// Most categories of a column with a column of their own.
 const LEVELS: usize = 1000;
+
+foretaste_core::choices! {
+    /// How a model reads the numbers of a table.
+    pub enum Numbers {
+        /// In bins of about equally many rows, beside the number itself, cut at five deviations: any curve can be learned, and a value far out
+        /// is no more than the last bin.
+        Bins = "bins",
+        /// Standardised as they are, far as they may lie. Poison that lies far out reaches such a model.
+        Plain = "plain",
+    }
+}
 
 /// Rows of numbers.
 #[derive(Clone, Debug)]
@@ -128,6 +143,8 @@ pub enum Column {
         mean: f64,
         /// One over the deviation.
         scale: f64,
+        /// Deviations at which the trend is cut.
+        reach: f64,
     },
     /// Categories with a column of their own.
     Category {
@@ -143,7 +160,7 @@ impl Encoder {
     ///
     /// # Errors
     /// If the samples have nothing that a model could read.
-    pub fn fit(samples: &Picked, entry: &str) -> Result<Self> {
+    pub fn fit(samples: &Picked, numbers: Numbers, entry: &str) -> Result<Self> {
         let has = |role: Role| samples.batch.roles.contains(&role);
         if has(Role::Embedding) || has(Role::Image) {
             let pictures = !has(Role::Embedding);
@@ -154,7 +171,7 @@ impl Encoder {
         let ngrams =
             if samples.batch.roles.iter().any(|r| r.is_text()) { known(&texts(samples)) } else { vec![] };
         let columns: Vec<Column> =
-            samples.batch.columns(|r| r == Role::Feature).map(|(name, c)| Column::fit(name, c)).collect();
+            samples.batch.columns(|r| r == Role::Feature).map(|(name, c)| Column::fit(name, c, numbers)).collect();
         if ngrams.is_empty() && columns.is_empty() {
             let reason =
                 "the samples have no text, feature, picture or vector that it could learn from".to_owned();
@@ -323,7 +340,7 @@ fn weighted(text: &str, ngrams: &[(u64, f32)]) -> Vec<(u32, f32)> {
 }
 
 impl Column {
-    fn fit(name: &str, column: &ArrayRef) -> Self {
+    fn fit(name: &str, column: &ArrayRef, how: Numbers) -> Self {
         let name = name.to_owned();
         let Some(values) = numbers(column) else {
             let strings = Strings::new(column);
@@ -341,11 +358,18 @@ impl Column {
         let mut cuts: Vec<f64> =
             (1..BINS).filter_map(|i| sorted.get(i * sorted.len() / BINS).copied()).collect();
         cuts.dedup();
+        let reach = match how {
+            Numbers::Bins => BINNED_REACH,
+            Numbers::Plain => {
+                cuts.clear();
+                PLAIN_REACH
+            }
+        };
         let n = sorted.len().max(1) as f64;
         let mean = sorted.iter().sum::<f64>() / n;
         let variance = sorted.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
         let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 0.0 };
-        Self::Number { name, cuts, mean, scale }
+        Self::Number { name, cuts, mean, scale, reach }
     }
 
     fn name(&self) -> &str {
@@ -364,7 +388,7 @@ impl Column {
 
     fn encode(&self, column: &ArrayRef, offset: u32, rows: &mut [Vec<(u32, f32)>]) {
         match self {
-            Self::Number { cuts, mean, scale, .. } => {
+            Self::Number { cuts, mean, scale, reach, .. } => {
                 let values = numbers(column).unwrap_or_else(|| {
                     let strings = Strings::new(column);
                     (0..column.len())
@@ -374,8 +398,10 @@ impl Column {
                 let missing = offset + cuts.len() as u32 + 1;
                 for (row, v) in rows.iter_mut().zip(values) {
                     if v.is_finite() {
-                        row.push((offset + cuts.partition_point(|c| *c <= v) as u32, 1.0));
-                        let trend = ((v - mean) * scale).clamp(-5.0, 5.0) as f32;
+                        if !cuts.is_empty() {
+                            row.push((offset + cuts.partition_point(|c| *c <= v) as u32, 1.0));
+                        }
+                        let trend = ((v - mean) * scale).clamp(-reach, *reach) as f32;
                         if trend != 0.0 {
                             row.push((missing + 1, trend));
                         }

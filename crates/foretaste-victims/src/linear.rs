@@ -1,6 +1,6 @@
 //! What linear models over encoded samples share: rows of about unit length, and scores of new ones.
 
-use crate::encode::{Encoded, Encoder};
+use crate::encode::{Encoded, Encoder, Numbers};
 use foretaste_core::{Picked, Result};
 use foretaste_num::linear::Linear;
 use serde::{Deserialize, Serialize};
@@ -18,20 +18,22 @@ impl Scaled {
     /// Trains by `fit(rows, labels)` on rows of about unit length. `entry`: catalogue id, for errors.
     pub(crate) fn train(
         samples: &Picked,
+        numbers: Numbers,
         entry: &str,
         fit: impl FnOnce(&Encoded, &[u32]) -> Linear,
     ) -> Result<Self> {
         let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
-        Self::train_on(samples, entry, |rows| fit(rows, &labels))
+        Self::train_on(samples, numbers, entry, |rows| fit(rows, &labels))
     }
 
     /// The same without labels.
     pub(crate) fn train_on(
         samples: &Picked,
+        numbers: Numbers,
         entry: &str,
         fit: impl FnOnce(&Encoded) -> Linear,
     ) -> Result<Self> {
-        let encoder = Encoder::fit(samples, entry)?;
+        let encoder = Encoder::fit(samples, numbers, entry)?;
         let encoded = encoder.encode(samples)?;
         let scale = encoded.unit();
         let weights = fit(&encoded.times(scale));

@@ -1,5 +1,6 @@
 //! A linear support vector machine.
 
+use crate::encode::Numbers;
 use crate::linear::Scaled;
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
@@ -33,11 +34,13 @@ pub struct LinearSvm {
     /// Weight of the errors beside the penalty.
     #[param(min = 0.000001, max = 1000000)]
     pub c: f64,
+    /// How numbers of a table are read.
+    pub numbers: Numbers,
 }
 
 impl Default for LinearSvm {
     fn default() -> Self {
-        Self { c: 1.0 }
+        Self { c: 1.0, numbers: Numbers::Bins }
     }
 }
 
@@ -48,7 +51,7 @@ impl Victim for LinearSvm {
         Needs::all(&[Role::Label])
     }
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Scaled> {
-        Scaled::train(samples, "linear-svm", |rows, labels| {
+        Scaled::train(samples, self.numbers, "linear-svm", |rows, labels| {
             let seed = ctx.rng("linear-svm/order").next_u64();
             let options = SvmOptions { c: self.c, seed, ..SvmOptions::default() };
             svm(rows.rows(), labels, ctx.profile().classes.len(), &options)

@@ -1,6 +1,6 @@
 //! A network of one or two hidden layers.
 
-use crate::encode::{Encoded, Encoder};
+use crate::encode::{Encoded, Encoder, Numbers};
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
 use foretaste_num::mlp::{MlpOptions, Mlp as Network};
@@ -81,7 +81,7 @@ impl Victim for Mlp {
         Needs::all(&[Role::Label])
     }
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
-        let encoder = Encoder::fit(samples, "mlp")?;
+        let encoder = Encoder::fit(samples, Numbers::Bins, "mlp")?;
         let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
         let hidden = [self.hidden, self.second].into_iter().filter(|n| *n > 0).collect();
         let &Self { epochs, batch, learning_rate, l2, .. } = self;

@@ -5,7 +5,7 @@ mod multinomial;
 
 pub use multinomial::out_of_fold;
 
-use crate::encode::{Encoder, grams, known, texts};
+use crate::encode::{Encoder, Numbers, grams, known, texts};
 use arrow_array::{Array, ArrayRef};
 use foretaste_core::{Ctx, Error, Matrix, Needs, Picked, Result, Role, Strings, Victim, numbers};
 use foretaste_macros::Catalogue;
@@ -116,7 +116,7 @@ impl Victim for NaiveBayes {
         let prior = counts.iter().map(|n| (n / total.max(1.0)).ln()).collect();
         let has = |role: Role| samples.batch.roles.contains(&role);
         let parts = if has(Role::Embedding) || has(Role::Image) {
-            let encoder = Encoder::fit(samples, "naive-bayes")?;
+            let encoder = Encoder::fit(samples, Numbers::Bins, "naive-bayes")?;
             let (data, dim) = encoder.encode(samples)?.dense();
             let value = |row: usize, column: usize| f64::from(data[row * dim + column]);
             Parts::Dense { encoder, numbers: Gaussian::fit(dim, &labels, classes, self.smoothing, value) }

@@ -1,6 +1,6 @@
 //! A vote of the nearest samples.
 
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Numbers};
 use foretaste_core::{Ctx, MISSING, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
 use foretaste_num::linalg::matmul;
@@ -66,7 +66,7 @@ impl Victim for NearestNeighbours {
         Needs::all(&[Role::Label])
     }
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
-        let encoder = Encoder::fit(samples, "nearest-neighbours")?;
+        let encoder = Encoder::fit(samples, Numbers::Bins, "nearest-neighbours")?;
         let (all, dim) = rows(&encoder, samples)?;
         let known: Vec<usize> = (0..samples.len()).filter(|i| samples.label(*i) != MISSING).collect();
         let columns = (0..dim).flat_map(|c| known.iter().map(move |i| (c, i))).map(|(c, i)| all[i * dim + c]).collect();

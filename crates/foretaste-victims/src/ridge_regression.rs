@@ -1,6 +1,6 @@
 //! Least squares, on numbers or as a classifier.
 
-use crate::encode::Encoded;
+use crate::encode::{Encoded, Numbers};
 use crate::linear::Scaled;
 use foretaste_core::{Ctx, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
@@ -36,11 +36,13 @@ pub struct RidgeRegression {
     /// Strength of the penalty.
     #[param(min = 0.000001, max = 1000000)]
     pub l2: f64,
+    /// How numbers of a table are read.
+    pub numbers: Numbers,
 }
 
 impl Default for RidgeRegression {
     fn default() -> Self {
-        Self { l2: 1.0 }
+        Self { l2: 1.0, numbers: Numbers::Bins }
     }
 }
 
@@ -64,11 +66,11 @@ impl Victim for RidgeRegression {
         let options = RidgeOptions { l2: self.l2, ..RidgeOptions::default() };
         if let Some(targets) = samples.batch.targets() {
             let fit = |rows: &Encoded| ridge_numbers(rows.rows(), &targets, &options);
-            let scaled = Scaled::train_on(samples, "ridge-regression", fit)?;
+            let scaled = Scaled::train_on(samples, self.numbers, "ridge-regression", fit)?;
             return Ok(Fitted { scaled, numeric: true });
         }
         let fit = |rows: &Encoded, labels: &[u32]| ridge(rows.rows(), labels, ctx.profile().classes.len(), &options);
-        Ok(Fitted { scaled: Scaled::train(samples, "ridge-regression", fit)?, numeric: false })
+        Ok(Fitted { scaled: Scaled::train(samples, self.numbers, "ridge-regression", fit)?, numeric: false })
     }
     fn predict(&self, model: &Fitted, inputs: &Picked, _ctx: &Ctx) -> Result<Matrix> {
         let (mut scores, classes) = model.scaled.scores(inputs)?;

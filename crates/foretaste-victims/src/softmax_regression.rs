@@ -1,6 +1,6 @@
 //! A linear model.
 
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Numbers};
 use foretaste_core::{Ctx, MISSING, Matrix, Needs, Picked, Result, Role, Victim};
 use foretaste_macros::Catalogue;
 use foretaste_num::softmax::{FitOptions, Softmax, fit};
@@ -31,11 +31,13 @@ pub struct SoftmaxRegression {
     /// Strength of the penalty.
     #[param(min = 0.000001, max = 1000000)]
     pub l2: f64,
+    /// How numbers of a table are read.
+    pub numbers: Numbers,
 }
 
 impl Default for SoftmaxRegression {
     fn default() -> Self {
-        Self { l2: 1.0 }
+        Self { l2: 1.0, numbers: Numbers::Bins }
     }
 }
 
@@ -56,7 +58,7 @@ impl Victim for SoftmaxRegression {
         Needs::all(&[Role::Label])
     }
     fn train(&self, samples: &Picked, ctx: &Ctx) -> Result<Model> {
-        let encoder = Encoder::fit(samples, "softmax-regression")?;
+        let encoder = Encoder::fit(samples, self.numbers, "softmax-regression")?;
         let encoded = encoder.encode(samples)?;
         let labels: Vec<u32> = (0..samples.len()).map(|i| samples.label(i)).collect();
         let known = labels.iter().filter(|l| **l != MISSING).count().max(1);
