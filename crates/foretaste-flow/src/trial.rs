@@ -141,12 +141,6 @@ fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
                 ));
             }
         }
-        if scenario.train_command.is_some() {
-            return Err(Error::data(
-                "a training of your own is measured on classes, and the data have a numeric target",
-                "use --victim ridge-regression",
-            ));
-        }
     } else if dataset.classes.len() < 2 {
         return Err(Error::data(
             "a trial needs a label with two classes at least",

@@ -1,16 +1,16 @@
 //! The user's own programs: training as a victim, a filter as a defence.
 //!
 //! Protocol of a training, version 1. The command is run by the shell in a folder of its own, once for each training, with its
-//! placeholders replaced by paths: `{train}` has all columns; `{test}` has no label column; if the command names
+//! placeholders replaced by paths: `{train}` has all columns; `{test}` has no label column, nor the numeric target; if the command names
 //! `{probe}`, inputs that carry the trigger are in that file, else they stand at the end of `{test}`. It writes
-//! `{predictions}`: one class name a line, for the rows of test and then of probe, with or without a header
-//! `prediction`. Exit code 0 is success. What it prints is kept in `stdout.log` and `stderr.log`.
+//! `{predictions}`: one class name a line, or one number where the data have a numeric target, for the rows of test and then of
+//! probe, with or without a header `prediction`. Exit code 0 is success. What it prints is kept in `stdout.log` and `stderr.log`.
 //!
 //! Protocol of a defence, version 1. `{train}` has all columns; the command writes `{flagged}`: the numbers of the rows
 //! that it would take out, one a line, the first row of the data being 0.
 //!
-//! Both find the names of columns in the environment: `FORETASTE_LABEL`, `FORETASTE_TEXT` and `FORETASTE_IMAGE` (the first of
-//! their kind). A defence also finds the true share of poison in `FORETASTE_POISON_RATE`, for methods that want to be told.
+//! Both find the names of columns in the environment: `FORETASTE_LABEL`, `FORETASTE_TARGET`, `FORETASTE_TEXT` and
+//! `FORETASTE_IMAGE` (the first of their kind). A defence also finds the true share of poison in `FORETASTE_POISON_RATE`, for methods that want to be told.
 
 use super::scenario::{DefenceCommand, TrainCommand};
 use crate::dataset::Dataset;
@@ -23,8 +23,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Class codes for the test rows, and for the probes if there are some.
-pub type Answers = (Vec<u32>, Option<Vec<u32>>);
+/// What the user's model said.
+pub enum Answers {
+    /// Class codes for the test rows, and for the probes if there are some.
+    Classes(Vec<u32>, Option<Vec<u32>>),
+    /// Numbers for the test rows: the data have a numeric target.
+    Numbers(Vec<f32>),
+}
 
 /// Runs the training once. Without a folder to keep, it runs in a temporary one.
 pub fn run(
@@ -130,7 +135,7 @@ impl<'a> Room<'a> {
 /// Writes data sets of one schema into one file, with or without the label.
 fn write(path: &Path, parts: &[&Dataset], labelled: bool) -> Result<()> {
     let Some(first) = parts.first() else { return Ok(()) };
-    let keep = first.positions(|r| labelled || r != Role::Label);
+    let keep = first.positions(|r| labelled || !matches!(r, Role::Label | Role::Target));
     let schema = std::sync::Arc::new(first.schema.project(&keep)?);
     let mut out = writer(path, None, schema)?;
     for part in parts {
@@ -144,8 +149,12 @@ fn write(path: &Path, parts: &[&Dataset], labelled: bool) -> Result<()> {
 
 /// Names of columns, for programs that are not told them otherwise.
 fn columns(data: &Dataset) -> Vec<(&'static str, String)> {
-    let named =
-        [("FORETASTE_LABEL", Role::Label), ("FORETASTE_TEXT", Role::Text), ("FORETASTE_IMAGE", Role::Image)];
+    let named = [
+        ("FORETASTE_LABEL", Role::Label),
+        ("FORETASTE_TARGET", Role::Target),
+        ("FORETASTE_TEXT", Role::Text),
+        ("FORETASTE_IMAGE", Role::Image),
+    ];
     let first =
         |role: Role| data.positions(|r| r == role).first().map(|at| data.schema.field(*at).name().clone());
     named.into_iter().filter_map(|(name, role)| Some((name, first(role)?))).collect()
@@ -218,7 +227,7 @@ impl Job<'_> {
     }
 }
 
-/// Reads class names, one a line; what is no class counts as a wrong answer.
+/// Reads class names, one a line, of which what is no class counts as a wrong answer; or numbers.
 fn answers(path: &Path, test: &Dataset, probe: Option<&Dataset>) -> Result<Answers> {
     let text = std::fs::read_to_string(path).map_err(|e| {
         Error::file(path, e, "the training command must write the file given as {predictions}")
@@ -229,30 +238,45 @@ fn answers(path: &Path, test: &Dataset, probe: Option<&Dataset>) -> Result<Answe
             .and_then(|l| l.strip_suffix('"'))
             .map_or(line.to_owned(), |l| l.replace("\"\"", "\""))
     };
-    let mut names: Vec<String> = text.lines().map(cell).collect();
-    if names.first().is_some_and(|n| n == "prediction") {
-        names.remove(0);
+    let mut said: Vec<String> = text.lines().map(cell).collect();
+    let headed = said.first().is_some_and(|n| n == "prediction");
+    if headed {
+        said.remove(0);
     }
+    let numeric = test.has(Role::Target);
     let (n, extra) = (test.rows as usize, probe.map_or(0, |p| p.rows as usize));
-    if names.len() != n + extra {
+    if said.len() != n + extra {
+        let one = if numeric { "number" } else { "class name" };
         return Err(Error::file(
             path,
-            format!("{} predictions for {n} test rows and {extra} probes", names.len()),
-            "write one class name a line, first for test, then for probe",
+            format!("{} predictions for {n} test rows and {extra} probes", said.len()),
+            format!("write one {one} a line, first for test, then for probe"),
         ));
     }
     let number = |n: &str| n.parse::<f64>().ok();
+    if numeric {
+        let finite = |(at, cell): (usize, &String)| {
+            number(cell).filter(|v| v.is_finite()).map(|v| v as f32).ok_or_else(|| {
+                Error::file(
+                    path,
+                    format!("line {} is no number: `{cell}`", at + 1 + usize::from(headed)),
+                    "the data have a numeric target: write one number a line",
+                )
+            })
+        };
+        return Ok(Answers::Numbers(said[..n].iter().enumerate().map(finite).collect::<Result<_>>()?));
+    }
     let code = |name: &String| {
         let same = |c: &String| c == name || number(c).is_some_and(|c| number(name) == Some(c));
         test.classes.iter().position(same).map_or(MISSING, |c| c as u32)
     };
-    let codes: Vec<u32> = names.iter().map(code).collect();
+    let codes: Vec<u32> = said.iter().map(code).collect();
     if codes.iter().all(|c| *c == MISSING) && !codes.is_empty() {
         return Err(Error::file(
             path,
-            format!("no prediction is a class; the first is `{}`", names[0]),
+            format!("no prediction is a class; the first is `{}`", said[0]),
             format!("write class names such as `{}`", test.classes.first().map_or("", String::as_str)),
         ));
     }
-    Ok((codes[..n].to_vec(), probe.map(|_| codes[n..].to_vec())))
+    Ok(Answers::Classes(codes[..n].to_vec(), probe.map(|_| codes[n..].to_vec())))
 }

@@ -269,7 +269,13 @@ impl<'a> Bench<'a> {
             }
             (None, Some(command)) => {
                 let folder = self.folder(case.unit, defence);
-                external::run(command, train, &case.split.test, probe, folder.as_deref())?
+                match external::run(command, train, &case.split.test, probe, folder.as_deref())? {
+                    external::Answers::Classes(test, probed) => (test, probed),
+                    external::Answers::Numbers(said) => {
+                        numbers = said;
+                        (vec![], None)
+                    }
+                }
             }
             (None, None) => return Err(Error::data("no victim is named", "name one with --victim")),
         };

@@ -164,6 +164,20 @@ fn any_training_can_be_a_victim() {
 }
 
 #[test]
+fn a_training_of_numbers_is_measured_on_numbers() {
+    let room = Room::new();
+    let rows: String = (0..400).map(|i| format!("{},{},{}\n", i % 20, i % 7, 3 * (i % 20) + i % 7)).collect();
+    room.write("t.csv", format!("a,b,price\n{rows}"));
+    // the rule itself, from the columns that the test file still has
+    let model = r#"head -1 {test} | grep -qx a,b && awk -F, 'NR>1{print 3*$1+$2}' {test} > {predictions} && test "$FORETASTE_TARGET" = price"#;
+    let args = ["trial", "--data", "t.csv", "--target", "price", "--attack", "regression-poisoning", "--seed", "1"];
+    let own = ["--defence", "none", "--train-command"];
+    room.run(&[&args[..], &own[..], &[model]].concat()).expect(0, &["command", "100.0"]);
+    let words = room.run(&[&args[..], &own[..], &["sed 1d {test} > {predictions}"]].concat());
+    words.expect(2, &["line 1 is no number", "write one number a line"]);
+}
+
+#[test]
 #[cfg(unix)]
 fn any_filter_can_be_a_defence_and_what_cannot_be_done_is_told() {
     let room = Room::new();
