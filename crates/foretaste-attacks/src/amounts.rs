@@ -10,6 +10,16 @@ const ROWS: usize = 3000;
 /// Most numbers in those rows.
 const CELLS: usize = 150_000;
 
+/// Most decimals that are kept to: numbers with more were measured or computed, and nobody looks at the last.
+const DECIMALS: i32 = 6;
+
+/// The nearest number that is written with so many decimals.
+fn rounded(v: f64, decimals: i32) -> f64 {
+    let scale = 10f64.powi(decimals);
+    let out = (v * scale).round() / scale;
+    if out.is_finite() { out } else { v }
+}
+
 /// A numeric column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
@@ -23,8 +33,8 @@ pub struct Column {
     pub mean: f64,
     /// Standard deviation.
     pub deviation: f64,
-    /// It holds whole numbers only.
-    pub whole: bool,
+    /// Decimals that its numbers have at most; `None`: more than [`DECIMALS`].
+    pub decimals: Option<i32>,
 }
 
 impl Column {
@@ -36,7 +46,7 @@ impl Column {
     /// As it is written.
     pub fn written(&self, z: f64) -> f64 {
         let v = self.mean + self.deviation * z;
-        let v = if self.whole { v.round() } else { v };
+        let v = self.decimals.map_or(v, |d| rounded(v, d));
         v.clamp(self.low, self.high)
     }
 
@@ -105,7 +115,7 @@ pub fn columns(data: &dyn Pool, wanted: Role, entry: &str) -> Result<Vec<Column>
                 high: f64::NEG_INFINITY,
                 mean: 0.0,
                 deviation: 0.0,
-                whole: true,
+                decimals: Some(0),
             };
             seen = batch.roles.iter().enumerate().filter_map(fit).map(|at| (empty(at), 0.0, 0.0)).collect();
         }
@@ -114,7 +124,7 @@ pub fn columns(data: &dyn Pool, wanted: Role, entry: &str) -> Result<Vec<Column>
             for v in values.into_iter().filter(|v| v.is_finite()) {
                 column.low = column.low.min(v);
                 column.high = column.high.max(v);
-                column.whole &= v == v.round();
+                column.decimals = column.decimals.and_then(|d| (d..=DECIMALS).find(|d| v == rounded(v, *d)));
                 // Welford: sums of squares would drown the spread of large numbers
                 *count += 1.0;
                 let off = v - column.mean;
@@ -166,10 +176,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_numbers_stay_whole_and_within() {
-        let c = Column { at: 0, low: 1.0, high: 7.0, mean: 3.3, deviation: 2.7, whole: true };
+    fn numbers_keep_their_decimals_and_stay_within() {
+        let c = Column { at: 0, low: 1.0, high: 7.0, mean: 3.3, deviation: 2.7, decimals: Some(0) };
         assert_eq!(c.written(c.standard(5.0) + 0.1), 5.0);
         assert_eq!(c.written(99.0), 7.0);
         assert_eq!(c.standard(f64::NAN), 0.0);
+        let c = Column { decimals: Some(1), high: 99.0, ..c };
+        assert_eq!(c.written(c.standard(30.2) + 1e-9), 30.2);
+        assert_eq!((1..=DECIMALS).find(|d| 0.1 + 0.2 == rounded(0.1 + 0.2, *d)), None);
     }
 }

@@ -100,7 +100,9 @@ impl Sight<'_> {
     pub fn size(&self) -> (usize, usize) {
         match self {
             Self::Histograms { colours, .. } => (hog::SIDE, *colours),
-            Self::Network(networks) => networks.first().map_or((0, 0), |n| (n.shape().side, n.shape().colours)),
+            Self::Network(networks) => {
+                networks.first().map_or((0, 0), |n| (n.shape().side, n.shape().colours))
+            }
         }
     }
 

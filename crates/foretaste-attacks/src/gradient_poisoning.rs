@@ -20,7 +20,7 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// # What it does
 /// Copies rows, gives each another label, and moves their numeric columns uphill on the loss that a linear model, trained on
 /// the data and these rows, has on the data. The gradient through training comes from the optimality condition of the
-/// model. Numbers stay within what occurs in their column, whole numbers stay whole, other columns are those of the copied row.
+/// model. Numbers stay within what occurs in their column and have as many decimals, other columns are those of the copied row.
 ///
 /// # Threat model
 /// The attacker can submit rows, knows data like those of the victim, and trains a model of their own. They want the victim to
@@ -37,7 +37,9 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// # Caught by
 /// At 5 %, `outlier-tail` ranks nearly all of the rows first on spambase and most of them on adult_income: numbers stay within
 /// their columns, but many lie at the ends at once. `trimmed-loss` sets aside all but a few on spambase at 5 and 10 %, with
-/// 3 % of the honest samples; on adult_income none. `confident-learning` and `knn-label` see nothing. A model that reads numbers in bins is hurt no more than by random label changes.
+/// 3 % of the honest samples; on adult_income none. `confident-learning` and `knn-label` see nothing. A model that reads
+/// numbers in bins is hurt no more than by random label changes: rehearse it on a linear victim that reads them plainly
+/// (`--set softmax-regression.numbers=plain`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
@@ -191,7 +193,7 @@ mod tests {
     use foretaste_num::rng::Rng;
 
     fn column(at: usize) -> Column {
-        Column { at, low: -4.0, high: 4.0, mean: 0.0, deviation: 1.0, whole: false }
+        Column { at, low: -4.0, high: 4.0, mean: 0.0, deviation: 1.0, decimals: None }
     }
 
     fn plan(rows: usize) -> Plan {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 /// Karush-Kuhn-Tucker condition). Points stay within what occurs in each column, within the ball and the slab that keep the share
 /// `within` of their class, and on the right side for the decoy. Of all decoys that one is taken whose points cost a model
 /// trained on them most on held-out rows. The added rows scatter about their point a little as the rows that they were copied
-/// from do (`jitter`); whole numbers stay whole, and columns that are no numbers are those of the copied row.
+/// from do (`jitter`); numbers keep their decimals, and columns that are no numbers are those of the copied row.
 ///
 /// # Threat model
 /// The attacker can submit rows, knows data like those of the victim, and trains a model of their own. They want the victim to
@@ -39,7 +39,7 @@ use serde_json::{Map, Value};
 /// At 5 % of spambase (two seeds) a scan names an availability finding with 74 and 85 % of the rows and 3 % of the honest ones.
 /// `outlier-tail` ranks nearly all of the rows first: they are inside the ball, but few of their columns are at the common value;
 /// then come `robust-margin` and `trimmed-loss`. `confident-learning`, `knn-label` and `outlier-distance` see nothing. A model
-/// that reads numbers in bins is not harmed.
+/// that reads numbers in bins is not harmed: rehearse it on a linear victim that reads them plainly (`--set linear-svm.numbers=plain`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

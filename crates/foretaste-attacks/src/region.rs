@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn bounds_are_those_that_the_share_keeps() {
-        let column = |at| Column { at, low: -9.0, high: 9.0, mean: 0.0, deviation: 1.0, whole: false };
+        let column = |at| Column { at, low: -9.0, high: 9.0, mean: 0.0, deviation: 1.0, decimals: None };
         let rows = (0..20).flat_map(|i| [f64::from(i / 2), f64::from(i % 2) * 5.0]).collect();
         let labels = (0..20).map(|i| i % 2).collect();
         let known = Known { columns: vec![column(0), column(1)], rows, labels, weight: 1.0 };

@@ -26,8 +26,8 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// of its column on that side (corners), and sets the target to its least or greatest value, whichever is farther from what a linear
 /// model predicts there. With `steps` above 0 the numbers then move uphill on the squared error that a ridge regression, trained on
 /// the data and these rows, has on other samples, and the target goes to the end that the gradient wants. The model has a
-/// closed form, and so has the gradient through its training. Numbers stay within what occurs in their column, whole
-/// numbers stay whole, other columns are those of the copied row.
+/// closed form, and so has the gradient through its training. Numbers stay within what occurs in their column and
+/// have as many decimals, other columns are those of the copied row.
 ///
 /// # Threat model
 /// The attacker can submit rows and knows data like those of the victim. They want predictions to be wrong in general.
@@ -305,7 +305,7 @@ mod tests {
 
     fn plan(rows: usize) -> Plan {
         let mut rng = Rng::new(3, "regression-poisoning");
-        let column = |at: usize| Column { at, low: -3.0, high: 3.0, mean: 0.0, deviation: 1.0, whole: false };
+        let column = |at: usize| Column { at, low: -3.0, high: 3.0, mean: 0.0, deviation: 1.0, decimals: None };
         let x: Vec<f64> = (0..3 * rows).map(|_| rng.normal().clamp(-3.0, 3.0)).collect();
         let t = x.chunks(3).map(|x| (0.8 * x[0] - 0.4 * x[1] + 0.4 * rng.normal()).clamp(-3.0, 3.0)).collect();
         Plan { columns: (0..3).map(column).collect(), target: column(3), rows: x, targets: t, weight: 1.0 }

@@ -7,12 +7,16 @@ mod unit;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use foretaste_core::{Failed, Role, Row, TRIAL_SCHEMA, Trial, summarise};
+use arrow_array::RecordBatch;
+use arrow_cast::cast;
+use arrow_schema::{Field, Schema};
+use arrow_select::concat::concat_batches;
+use foretaste_core::{Failed, MISSING, Role, Row, TRIAL_SCHEMA, Trial, summarise};
 use foretaste_formats::OpenOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub use scenario::{AttackSpec, DataSpec, DefenceCommand, Scenario, TrainCommand, VictimSpec};
 pub use unit::Unit;
@@ -66,7 +70,8 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
     let plan = plan(scenario)?;
     let mut notes = vec![];
     let data = open(scenario, &mut notes)?;
-    let bench = unit::Bench::new(scenario, &data, options.out.clone());
+    let test = open_test(scenario, &data, &mut notes)?;
+    let bench = unit::Bench::new(scenario, &data, test, options.out.clone());
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<BTreeMap<usize, Result<Vec<Row>>>> = Mutex::new(BTreeMap::new());
     let keep = |at: usize, rows: Result<Vec<Row>>| {
@@ -122,6 +127,53 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
         notes: notes.into_iter().chain(bench.notes()).collect(),
         failed,
     })
+}
+
+/// Opens the files that a scenario measures on, if it names some, with the columns, roles and classes of the data.
+fn open_test(scenario: &Scenario, data: &Dataset, notes: &mut Vec<String>) -> Result<Option<Dataset>> {
+    let files = &scenario.data.test;
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let roles = scenario.data.roles();
+    let test = Dataset::open(files, &OpenOptions::default(), &roles, u64::MAX, &|_| {})?;
+    let unlike = |field: &Field, why: String| {
+        Error::data(
+            format!("column `{}` of the data {why} in the test files {}", field.name(), files.join(", ")),
+            "name test files with the columns of the data, or leave them out: a share of the data is held out then",
+        )
+    };
+    let fields = data.schema.fields();
+    let at: Vec<usize> = fields
+        .iter()
+        .map(|f| test.schema.index_of(f.name()).map_err(|_| unlike(f, "is missing".into())))
+        .collect::<Result<_>>()?;
+    let mut batches = vec![];
+    for batch in test.batches()? {
+        let records = batch?.records;
+        let column = |(&i, field): (&usize, &Arc<Field>)| {
+            cast(records.column(i), field.data_type())
+                .map_err(|e| unlike(field, format!("cannot be read in its kind ({e})")))
+        };
+        let columns = at.iter().zip(fields).map(column).collect::<Result<_>>()?;
+        // a column without gaps in the data may have some here
+        let schema =
+            Schema::new(fields.iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+        batches.push(RecordBatch::try_new(Arc::new(schema), columns)?);
+    }
+    let Some(first) = batches.first() else {
+        return Err(Error::data("the test files have no rows", "name files that have some"));
+    };
+    let test = data.of_rows(&concat_batches(&first.schema(), &batches)?)?;
+    notes.push(format!("measured on the {} rows of {}; nothing is held out", test.rows, files.join(", ")));
+    let strange = test.labels()?.iter().filter(|l| **l == MISSING).count();
+    if strange > 0 && !data.has(Role::Target) {
+        notes.push(format!(
+            "{strange} of {} test rows have no label, or one that the data do not have: they are not measured",
+            test.rows
+        ));
+    }
+    Ok(Some(test))
 }
 
 /// Opens the data of a scenario, cut down to the most rows that it wants.

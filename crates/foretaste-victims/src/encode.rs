@@ -170,8 +170,11 @@ impl Encoder {
         }
         let ngrams =
             if samples.batch.roles.iter().any(|r| r.is_text()) { known(&texts(samples)) } else { vec![] };
-        let columns: Vec<Column> =
-            samples.batch.columns(|r| r == Role::Feature).map(|(name, c)| Column::fit(name, c, numbers)).collect();
+        let columns: Vec<Column> = samples
+            .batch
+            .columns(|r| r == Role::Feature)
+            .map(|(name, c)| Column::fit(name, c, numbers))
+            .collect();
         if ngrams.is_empty() && columns.is_empty() {
             let reason =
                 "the samples have no text, feature, picture or vector that it could learn from".to_owned();

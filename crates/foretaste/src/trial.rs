@@ -25,6 +25,9 @@ pub struct Args {
     /// Data of the trial.
     #[arg(long, value_name = "FILE")]
     data: Vec<String>,
+    /// Measure on these files; without them a share of the data is held out.
+    #[arg(long, value_name = "FILE")]
+    test: Vec<String>,
     /// Attack (several with commas).
     #[arg(long, value_name = "ATTACK", value_delimiter = ',')]
     attack: Vec<String>,
@@ -72,7 +75,7 @@ pub struct Args {
     /// Use at most so many rows.
     #[arg(long, value_name = "N", help_heading = "Running")]
     max_rows: Option<u64>,
-    /// Share that is held out to measure.
+    /// Share that is held out to measure, without --test.
     #[arg(long, value_name = "SHARE", help_heading = "Running")]
     test_share: Option<f64>,
     /// Units at the same time.
@@ -171,6 +174,9 @@ fn scenario(args: &Args) -> anyhow::Result<Scenario> {
     };
     if !args.data.is_empty() {
         s.data.inputs.clone_from(&args.data);
+    }
+    if !args.test.is_empty() {
+        s.data.test.clone_from(&args.test);
     }
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();
     args.columns.put(&mut roles)?;

@@ -231,7 +231,7 @@ pub mod tests {
     use foretaste_num::rng::Rng;
 
     fn known(rows: Vec<f64>, labels: Vec<u32>) -> Known {
-        let column = |at| Column { at, low: -5.0, high: 5.0, mean: 0.0, deviation: 1.0, whole: false };
+        let column = |at| Column { at, low: -5.0, high: 5.0, mean: 0.0, deviation: 1.0, decimals: None };
         Known { columns: vec![column(0), column(1)], rows, labels, weight: 1.0 }
     }
 

@@ -68,11 +68,21 @@ pub struct DataSpec {
     pub max_rows: Option<u64>,
     /// Share that is held out.
     pub test_share: f64,
+    /// Files to measure on; then nothing is held out of the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
 }
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { inputs: vec![], label: None, roles: BTreeMap::new(), max_rows: None, test_share: 0.3 }
+        Self {
+            inputs: vec![],
+            label: None,
+            roles: BTreeMap::new(),
+            max_rows: None,
+            test_share: 0.3,
+            test: vec![],
+        }
     }
 }
 
@@ -181,7 +191,7 @@ impl Scenario {
         if scenario.name.is_empty() {
             scenario.name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         }
-        for input in &mut scenario.data.inputs {
+        for input in scenario.data.inputs.iter_mut().chain(&mut scenario.data.test) {
             let beside = path.parent().map(|p| p.join(&*input));
             let in_folder = data_folder.map(|p| p.join(&*input));
             let known = [Some(Path::new(&*input).to_owned()), beside, in_folder]

@@ -82,6 +82,8 @@ type Trained = (u64, usize, Vec<u64>);
 pub struct Bench<'a> {
     scenario: &'a Scenario,
     data: &'a Dataset,
+    /// What is measured on, if it is not held out of the data.
+    test: Option<Dataset>,
     out: Option<PathBuf>,
     splits: Mutex<BTreeMap<u64, Arc<Split>>>,
     clean: Mutex<BTreeMap<Trained, Arc<Sealed>>>,
@@ -103,10 +105,16 @@ struct Asked {
 
 impl<'a> Bench<'a> {
     /// For the units of one scenario.
-    pub fn new(scenario: &'a Scenario, data: &'a Dataset, out: Option<PathBuf>) -> Self {
+    pub fn new(
+        scenario: &'a Scenario,
+        data: &'a Dataset,
+        test: Option<Dataset>,
+        out: Option<PathBuf>,
+    ) -> Self {
         Self {
             scenario,
             data,
+            test,
             out,
             splits: Mutex::default(),
             clean: Mutex::default(),
@@ -145,12 +153,16 @@ impl<'a> Bench<'a> {
             return Ok(Arc::clone(known));
         }
         let rows = self.data.rows;
-        let held =
-            drawn(rows, (rows as f64 * self.scenario.data.test_share).round() as u64, "trial/split", seed);
-        let is_held: BTreeSet<u64> = held.iter().copied().collect();
-        let kept: Vec<u64> = (0..rows).filter(|r| !is_held.contains(r)).collect();
         let part = |rows: &[u64]| -> Result<Dataset> { self.data.of_rows(&take_rows(self.data, rows)?) };
-        let (train, test) = (part(&kept)?, part(&held)?);
+        let (train, test) = if let Some(test) = &self.test {
+            (part(&(0..rows).collect::<Vec<_>>())?, test.again())
+        } else {
+            let share = self.scenario.data.test_share;
+            let held = drawn(rows, (rows as f64 * share).round() as u64, "trial/split", seed);
+            let is_held: BTreeSet<u64> = held.iter().copied().collect();
+            let kept: Vec<u64> = (0..rows).filter(|r| !is_held.contains(r)).collect();
+            (part(&kept)?, part(&held)?)
+        };
         let ctx = Ctx::new(seed, train.profile());
         let split = Arc::new(Split { train, test, ctx });
         locked(&self.splits).insert(seed, Arc::clone(&split));

@@ -164,13 +164,56 @@ fn any_training_can_be_a_victim() {
 }
 
 #[test]
+fn a_trial_can_measure_on_files_of_their_own() {
+    let room = Room::new();
+    let rows = |n: usize| -> String {
+        (0..n)
+            .map(|i| format!("{},{},{}\n", i % 10, i % 7, if i % 10 + i % 7 < 8 { "low" } else { "high" }))
+            .collect()
+    };
+    room.write("t.csv", format!("a,b,label\n{}", rows(300)));
+    // other columns beside, another order, and a class that nobody has learned
+    let turned: String = rows(40)
+        .lines()
+        .map(|l| {
+            let cells: Vec<&str> = l.split(',').collect();
+            format!("{},x,{},{}\n", cells[2], cells[1], cells[0])
+        })
+        .collect();
+    room.write("own.csv", format!("label,extra,b,a\n{turned}odd,x,1,1\n"));
+    room.write("narrow.csv", "a,label\n1,low\n2,high\n");
+    let args = [
+        "trial",
+        "--data",
+        "t.csv",
+        "--label",
+        "label",
+        "--attack",
+        "label-flip",
+        "--seed",
+        "1",
+        "--defence",
+        "none",
+        "--test",
+    ];
+    let done = room.run(&[&args[..], &["own.csv"]].concat());
+    done.expect(
+        0,
+        &["measured on the 41 rows of own.csv", "1 of 41 test rows have no label", "3 (1 %)"],
+    );
+    room.run(&[&args[..], &["narrow.csv"]].concat())
+        .expect(2, &["column `b` of the data is missing in the test files"]);
+}
+
+#[test]
 fn a_training_of_numbers_is_measured_on_numbers() {
     let room = Room::new();
     let rows: String = (0..400).map(|i| format!("{},{},{}\n", i % 20, i % 7, 3 * (i % 20) + i % 7)).collect();
     room.write("t.csv", format!("a,b,price\n{rows}"));
     // the rule itself, from the columns that the test file still has
     let model = r#"head -1 {test} | grep -qx a,b && awk -F, 'NR>1{print 3*$1+$2}' {test} > {predictions} && test "$FORETASTE_TARGET" = price"#;
-    let args = ["trial", "--data", "t.csv", "--target", "price", "--attack", "regression-poisoning", "--seed", "1"];
+    let args =
+        ["trial", "--data", "t.csv", "--target", "price", "--attack", "regression-poisoning", "--seed", "1"];
     let own = ["--defence", "none", "--train-command"];
     room.run(&[&args[..], &own[..], &[model]].concat()).expect(0, &["command", "100.0"]);
     let words = room.run(&[&args[..], &own[..], &["sed 1d {test} > {predictions}"]].concat());
