@@ -7,25 +7,31 @@ use foretaste_num::scale::{Pixels, square_gradient, taps};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Pictures that a surrogate learns from, at most.
+/// Pictures of a sample, at most.
 const ROWS: usize = 3000;
 /// Networks where one is not enough.
 const SOME: u64 = 4;
 /// What a surrogate is, and how long it learns.
 struct Recipe {
+    /// Pictures that it learns from, at most.
+    rows: usize,
     channels: usize,
     hidden: usize,
     epochs: usize,
 }
 /// Half as wide as the victim `small-cnn`.
-const QUICK: Recipe = Recipe { channels: 8, hidden: 64, epochs: 8 };
+const QUICK: Recipe = Recipe { rows: ROWS, channels: 8, hidden: 64, epochs: 8 };
 /// As the victim `small-cnn`.
-const LIKE_VICTIM: Recipe = Recipe { channels: 16, hidden: 128, epochs: 10 };
+const LIKE_VICTIM: Recipe = Recipe { rows: 10_000, channels: 16, hidden: 128, epochs: 10 };
 /// Largest side that pictures are scaled to.
 const SIDE: usize = 32;
 
 /// Labelled samples drawn from the data by the seed, [`ROWS`] at most.
 pub fn sample(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Picked> {
+    drawn(entry, ROWS, data, ctx)
+}
+
+fn drawn(entry: &str, most: usize, data: &dyn Pool, ctx: &Ctx) -> Result<Picked> {
     let labels = data.labels()?;
     let key = format!("{entry}/surrogate");
     let mut rows: Vec<(u64, u64)> = (0u64..)
@@ -34,7 +40,7 @@ pub fn sample(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Picked> {
         .map(|(row, _)| (ctx.rng_at(&key, row).next_u64(), row))
         .collect();
     rows.sort_unstable();
-    rows.truncate(ROWS);
+    rows.truncate(most);
     let mut rows: Vec<u64> = rows.into_iter().map(|r| r.1).collect();
     rows.sort_unstable();
     data.pick(&rows)
@@ -56,12 +62,12 @@ pub struct Surrogate {
 impl Surrogate {
     /// Trains a small one on pictures drawn from the data by the seed, clean as they are.
     pub fn train(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
-        Lesson::new(entry, data, ctx)?.learn(&QUICK, &format!("{entry}/network"), ctx)
+        Lesson::new(entry, &QUICK, data, ctx)?.learn(&QUICK, &format!("{entry}/network"), ctx)
     }
 
     /// Trains some that are as large as the victim `small-cnn`, alike in all but what is random.
     pub fn train_some(entry: &str, data: &dyn Pool, ctx: &Ctx) -> Result<Vec<Self>> {
-        let lesson = Lesson::new(entry, data, ctx)?;
+        let lesson = Lesson::new(entry, &LIKE_VICTIM, data, ctx)?;
         (0..SOME).map(|k| lesson.learn(&LIKE_VICTIM, &format!("{entry}/network-{k}"), ctx)).collect()
     }
 
@@ -93,8 +99,8 @@ struct Lesson<'a> {
 }
 
 impl<'a> Lesson<'a> {
-    fn new(entry: &'a str, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
-        let picked = sample(entry, data, ctx)?;
+    fn new(entry: &'a str, recipe: &Recipe, data: &dyn Pool, ctx: &Ctx) -> Result<Self> {
+        let picked = drawn(entry, recipe.rows, data, ctx)?;
         let (images, labels): (Vec<&Image>, Vec<u32>) = (0..picked.len())
             .filter_map(|i| Some((picked.images.get(i)?.as_ref()?, picked.label(i))))
             .filter(|(image, _)| !image.pixels.is_empty())
@@ -107,7 +113,7 @@ impl<'a> Lesson<'a> {
     }
 
     fn learn(&self, recipe: &Recipe, key: &str, ctx: &Ctx) -> Result<Surrogate> {
-        let &Recipe { channels, hidden, epochs } = recipe;
+        let &Recipe { channels, hidden, epochs, .. } = recipe;
         let classes = ctx.profile().classes.len();
         let shape = Shape { side: self.side, colours: self.colours, channels, hidden, classes };
         let options = TrainOptions { epochs, seed: ctx.rng(key).next_u64(), ..TrainOptions::default() };
