@@ -197,10 +197,7 @@ fn a_trial_can_measure_on_files_of_their_own() {
         "--test",
     ];
     let done = room.run(&[&args[..], &["own.csv"]].concat());
-    done.expect(
-        0,
-        &["measured on the 41 rows of own.csv", "1 of 41 test rows have no label", "3 (1 %)"],
-    );
+    done.expect(0, &["measured on the 41 rows of own.csv", "1 of 41 test rows have no label", "3 (1 %)"]);
     room.run(&[&args[..], &["narrow.csv"]].concat())
         .expect(2, &["column `b` of the data is missing in the test files"]);
 }
