@@ -13,7 +13,7 @@ use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 /// harm it. Such samples vouch for each other and pull along every model that learns from all data.
 ///
 /// # How it works
-/// A stiff softmax regression on the vectors follows the bulk of each class. What fits worst is left out, a fifth of each
+/// A stiff softmax regression on the vectors follows the bulk of each class. What fits worst is left out, three tenths of each
 /// class, a softer model is fitted to the rest, and so on. Suspicion is the log-odds of another class against
 /// the given one, by models that did not see the sample. Samples of one class of which such a model is sure that they
 /// belong to another (odds of 55 to 1) are a group. A plain model is then trained with and without the group, and both
@@ -22,14 +22,14 @@ use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 /// does harm; how much it does goes with it.
 ///
 /// # Threat model
-/// The attacker sets labels or adds rows, up to a fifth of a class, so that models go wrong in general.
+/// The attacker sets labels or adds rows, up to three tenths of a class, so that models go wrong in general.
 ///
 /// # Cost
 /// About 40 softmax regressions on at most 20,000 rows of at most 64 numbers; state is the vectors.
 ///
 /// # Blind spots
 /// Groups that do less harm than the test can see: few samples, classes that overlap so much that honest samples fill the
-/// group. Poison beyond a fifth of a class is taken for the class. Harm is measured on a linear model. Honest samples
+/// group. Poison beyond three tenths of a class is taken for the class. Harm is measured on a linear model. Honest samples
 /// can do harm too, rare kinds of a class most of all: the group says what to look at, not who did it.
 ///
 /// # Example
