@@ -30,8 +30,7 @@ use foretaste_num::cnn::Cnn;
 /// ```
 ///
 /// # Caught by
-/// `fine-noise`: at 1 % of gtsrb and of fashion_mnist (seed 1) all of the pictures, and no honest one. At an epsilon of 8 still all on
-/// gtsrb, 99 % on fashion_mnist.
+/// `fine-noise`: at 1 % (seed 1) all of the pictures on gtsrb and 83 % on fashion_mnist, and no honest one.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
