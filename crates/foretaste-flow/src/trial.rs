@@ -8,8 +8,9 @@ mod unit;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use arrow_array::RecordBatch;
-use arrow_cast::cast;
-use arrow_schema::{Field, Schema};
+use arrow_cast::display::FormatOptions;
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::concat::concat_batches;
 use foretaste_core::{Failed, MISSING, Role, Row, TRIAL_SCHEMA, Trial, summarise};
 use foretaste_formats::OpenOptions;
@@ -129,6 +130,9 @@ pub fn trial(scenario: &Scenario, options: &TrialOptions, progress: Progress<'_>
     })
 }
 
+/// What cannot be read in another kind is an error, no gap.
+const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
+
 /// Opens the files that a scenario measures on, if it names some, with the columns, roles and classes of the data.
 fn open_test(scenario: &Scenario, data: &Dataset, notes: &mut Vec<String>) -> Result<Option<Dataset>> {
     let files = &scenario.data.test;
@@ -152,8 +156,15 @@ fn open_test(scenario: &Scenario, data: &Dataset, notes: &mut Vec<String>) -> Re
     for batch in test.batches()? {
         let records = batch?.records;
         let column = |(&i, field): (&usize, &Arc<Field>)| {
-            cast(records.column(i), field.data_type())
-                .map_err(|e| unlike(field, format!("cannot be read in its kind ({e})")))
+            let (held, kind) = (records.column(i), field.data_type());
+            let in_kind = |e: ArrowError| unlike(field, format!("is of another kind ({e})"));
+            let told = cast_with_options(held, kind, &STRICT).map_err(in_kind)?;
+            // fractions would be cut off without a word
+            let cut = kind.is_integer() && held.data_type().is_floating();
+            if cut && &cast_with_options(&told, held.data_type(), &STRICT).map_err(in_kind)? != held {
+                return Err(unlike(field, "holds whole numbers only, and fractions".into()));
+            }
+            Ok(told)
         };
         let columns = at.iter().zip(fields).map(column).collect::<Result<_>>()?;
         // a column without gaps in the data may have some here

@@ -33,7 +33,7 @@ pub struct TrimOptions {
 
 impl Default for TrimOptions {
     fn default() -> Self {
-        // of a tenth of the data as poison in one class of two, a fifth does not rid that class
+        // poison that is a tenth of the data can be more than a fifth of the class it goes to
         Self { keep: 0.7, folds: 3, seed: 0, dims: 64, max_rows: 20_000 }
     }
 }

@@ -182,6 +182,8 @@ fn a_trial_can_measure_on_files_of_their_own() {
         .collect();
     room.write("own.csv", format!("label,extra,b,a\n{turned}odd,x,1,1\n"));
     room.write("narrow.csv", "a,label\n1,low\n2,high\n");
+    room.write("broken.csv", "a,b,label\n1,1.5,low\n2,2,high\n");
+    room.write("words.csv", "a,b,label\n1,x,low\n2,y,high\n");
     let args = [
         "trial",
         "--data",
@@ -200,6 +202,8 @@ fn a_trial_can_measure_on_files_of_their_own() {
     done.expect(0, &["measured on the 41 rows of own.csv", "1 of 41 test rows have no label", "3 (1 %)"]);
     room.run(&[&args[..], &["narrow.csv"]].concat())
         .expect(2, &["column `b` of the data is missing in the test files"]);
+    room.run(&[&args[..], &["broken.csv"]].concat()).expect(2, &["column `b`", "fractions"]);
+    room.run(&[&args[..], &["words.csv"]].concat()).expect(2, &["column `b`", "of another kind"]);
 }
 
 #[test]
