@@ -16,6 +16,8 @@ const QUANTILES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 /// The same for colour, at two scales.
 const COLOUR_SCALES: usize = 2;
 const COLOUR_QUANTILES: [f64; 3] = [0.25, 0.5, 0.9];
+/// Whole numbers below this are counted, not sorted.
+const COUNTED: usize = 1 << 14;
 /// Largest change of a value by the noise that is put over pictures, of 255.
 const AMPLITUDE: f64 = 32.0;
 /// Smallest side that bends at two scales.
@@ -58,9 +60,9 @@ fn describe(values: Vec<f32>, shape: &Pictures<'_>) -> Vec<f32> {
     let plane = |c: usize| -> Vec<f32> { values.iter().skip(c).step_by(channels).copied().collect() };
     let mut light: Vec<Vec<f32>> = (0..colours).map(plane).collect();
     let mut colour = if colours == 3 {
-        let grey: Vec<f32> =
-            (0..light[0].len()).map(|at| light.iter().map(|p| p[at]).sum::<f32>() / 3.0).collect();
-        light.iter().map(|p| p.iter().zip(&grey).map(|(v, g)| v - g).collect()).collect()
+        // three times the difference, which is a whole number
+        let grey: Vec<f32> = (0..light[0].len()).map(|at| light.iter().map(|p| p[at]).sum()).collect();
+        light.iter().map(|p| p.iter().zip(&grey).map(|(v, g)| 3.0 * v - g).collect()).collect()
     } else {
         vec![]
     };
@@ -68,10 +70,10 @@ fn describe(values: Vec<f32>, shape: &Pictures<'_>) -> Vec<f32> {
     for scale in 0..SCALES {
         let bends = bending(&light, w, h);
         let mean = bends.iter().sum::<f32>() / bends.len().max(1) as f32;
-        quantiles(&bends, &QUANTILES, &mut out);
+        quantiles(&bends, 1.0, &QUANTILES, &mut out);
         out.push((mean + 0.5).ln());
         if scale < COLOUR_SCALES && colours == 3 {
-            quantiles(&bending(&colour, w, h), &COLOUR_QUANTILES, &mut out);
+            quantiles(&bending(&colour, w, h), 3.0, &COLOUR_QUANTILES, &mut out);
             colour = colour.iter().map(|p| halved(p, w, h)).collect();
         }
         light = light.iter().map(|p| halved(p, w, h)).collect();
@@ -104,21 +106,34 @@ fn halved(p: &[f32], w: usize, h: usize) -> Vec<f32> {
     (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (x, y))).map(|(x, y)| of(x, y)).collect()
 }
 
-/// Logs of ascending quantiles of values that are not negative, as of values and a half; zeros if there are none.
-fn quantiles(values: &[f32], at: &[f64], out: &mut Vec<f32>) {
+/// Logs of ascending quantiles of values that are not negative, as of values and a half; zeros if there are none. The values are
+/// those meant times `scale`.
+fn quantiles(values: &[f32], scale: f32, at: &[f64], out: &mut Vec<f32>) {
+    let last = values.len().saturating_sub(1) as f64;
+    let places = at.iter().map(|q| (last * q).round() as usize);
+    let mut push = |v: Option<f32>| out.push(v.map_or(0.0, |v| (v / scale + 0.5).ln()));
+    // whole numbers are counted
+    let top = values.iter().copied().fold(0.0, f32::max) as usize;
+    if top < values.len().max(COUNTED) && values.iter().all(|v| *v == (*v as u16).into()) {
+        let mut counts = vec![0u32; top + 1];
+        values.iter().for_each(|v| counts[*v as usize] += 1);
+        let (mut value, mut below) = (0, 0);
+        for place in places {
+            while value < top && below + counts[value] as usize <= place {
+                below += counts[value] as usize;
+                value += 1;
+            }
+            push((!values.is_empty()).then_some(value as f32));
+        }
+        return;
+    }
     // numbers that are not negative stand in the order of their bits
     let mut bits: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
     let mut done = 0;
-    for q in at {
-        let place = (bits.len().saturating_sub(1) as f64 * q).round() as usize;
+    for place in places {
         // what lies below the last quantile stays there
         let rest = &mut bits[done..];
-        let value = if rest.is_empty() {
-            None
-        } else {
-            Some(f32::from_bits(*rest.select_nth_unstable(place - done).1))
-        };
-        out.push(value.map_or(0.0, |v| (v + 0.5).ln()));
+        push((!rest.is_empty()).then(|| f32::from_bits(*rest.select_nth_unstable(place - done).1)));
         done = place;
     }
 }
@@ -202,6 +217,25 @@ mod tests {
             let worst = score[280..].iter().copied().fold(f32::INFINITY, f32::min);
             let above = score[..280].iter().filter(|s| **s >= worst).count();
             assert!(above <= 3, "{above} honest pictures look noisier ({channels} channels)");
+        }
+    }
+
+    #[test]
+    fn counted_and_sorted_are_the_same() {
+        let mut rng = Rng::new(4, "quantiles");
+        for n in [0, 1, 2, 7, 900] {
+            let whole: Vec<f32> = (0..n).map(|_| (40.0 * rng.unit()).floor() as f32).collect();
+            let mut sorted = whole.clone();
+            sorted.sort_by(f32::total_cmp);
+            let at = |q: f64| sorted.get((f64::from(n.max(1) - 1) * q).round() as usize);
+            let want: Vec<f32> =
+                QUANTILES.iter().map(|q| at(*q).map_or(0.0, |v| (v / 3.0 + 0.5).ln())).collect();
+            let (mut counted, mut halves) = (vec![], vec![]);
+            quantiles(&whole, 3.0, &QUANTILES, &mut counted);
+            assert_eq!(counted, want);
+            // half numbers are not counted
+            quantiles(&whole.iter().map(|v| v / 2.0).collect::<Vec<_>>(), 1.5, &QUANTILES, &mut halves);
+            assert_eq!(halves, want);
         }
     }
 

@@ -84,6 +84,14 @@ struct Shared {
     rows: Vec<u32>,
 }
 
+/// One line of a window: its darkest and brightest value, and a hash of its content.
+#[derive(Clone, Copy)]
+struct Line {
+    low: u8,
+    high: u8,
+    hash: u64,
+}
+
 struct Search<'a> {
     pictures: &'a Pictures<'a>,
     labels: Labels<'a>,
@@ -93,9 +101,8 @@ struct Search<'a> {
 impl Search<'_> {
     fn run(&self, model: impl FnOnce() -> Arc<Model>) -> Patches {
         let (w, h) = (self.pictures.width, self.pictures.height);
-        let places: Vec<(usize, usize)> =
-            (0..=h - SIDE).flat_map(|y| (0..=w - SIDE).map(move |x| (x, y))).collect();
-        let parts: Vec<(Vec<Shared>, usize)> = places.par_iter().map(|&(x, y)| self.shared(x, y)).collect();
+        let parts: Vec<(Vec<Shared>, usize)> =
+            (0..=w - SIDE).into_par_iter().flat_map_iter(|x| self.column(x, h)).collect();
         let tested = parts.iter().map(|p| p.1).sum();
         let mut shared: Vec<Shared> = parts.into_iter().flat_map(|p| p.0).collect();
         shared.sort_by(|a, b| b.enriched.total_cmp(&a.enriched).then(a.place.cmp(&b.place)));
@@ -117,11 +124,46 @@ impl Search<'_> {
         Patches { found, tested }
     }
 
-    /// Contents of the window at a place that enough pictures share, and the number of them.
-    fn shared(&self, x: usize, y: usize) -> (Vec<Shared>, usize) {
-        let known = (0..self.labels.codes.len()).filter(|i| self.labels.knows(*i));
+    /// The windows of one column of places, from the top, as [`Search::shared`] says.
+    fn column(&self, x: usize, height: usize) -> Vec<(Vec<Shared>, usize)> {
+        let known: Vec<u32> =
+            (0..self.labels.codes.len()).filter(|i| self.labels.knows(*i)).map(|i| i as u32).collect();
+        // the lines of a window, each read once for all windows that it is part of
+        let mut lines: [Vec<Line>; SIDE] = Default::default();
+        let mut out = Vec::with_capacity(height + 1 - SIDE);
+        for y in 0..height {
+            lines.rotate_left(1);
+            lines[SIDE - 1] = known.iter().map(|i| self.line(*i as usize, x, y)).collect();
+            if y + 1 >= SIDE {
+                out.push(self.shared(x, y + 1 - SIDE, &known, &lines));
+            }
+        }
+        out
+    }
+
+    fn line(&self, i: usize, x: usize, y: usize) -> Line {
+        let c = self.pictures.channels;
+        let pixels = &self.pictures.get(i)[(y * self.pictures.width + x) * c..][..SIDE * c];
+        let (low, high) = pixels.iter().fold((255u8, 0u8), |(a, b), p| (a.min(*p), b.max(*p)));
+        // seven values fit a word
+        let word = |p: &[u8]| p.iter().fold(0u64, |w, v| (w << 8) ^ u64::from(*v));
+        Line { low, high, hash: pixels.chunks(7).fold(0, |h, p| mix(h.rotate_left(9) ^ word(p))) }
+    }
+
+    /// Contents of the window at a place that enough pictures share, and the number of them. `lines`: of the window, from the
+    /// top, one of each picture that is `known`.
+    fn shared(&self, x: usize, y: usize, known: &[u32], lines: &[Vec<Line>; SIDE]) -> (Vec<Shared>, usize) {
+        let content = |k: usize| {
+            let (mut low, mut high, mut hash) = (255u8, 0u8, 0u64);
+            for line in lines {
+                let line = line[k];
+                (low, high) = (line.low.min(low), line.high.max(high));
+                hash = mix(hash.rotate_left(9) ^ line.hash);
+            }
+            (high - low >= self.options.contrast).then_some(hash)
+        };
         let mut seen: Vec<(u64, u32)> =
-            known.filter_map(|i| Some((self.content(i, x, y)?, i as u32))).collect();
+            known.iter().enumerate().filter_map(|(k, i)| Some((content(k)?, *i))).collect();
         // nearly every window stands alone: what falls in a slot with too few others is not worth its place in the sort
         let slots = (2 * seen.len()).next_power_of_two();
         let slot = |s: &(u64, u32)| (s.0 as usize) & (slots - 1);
@@ -143,25 +185,6 @@ impl Search<'_> {
             Some(Shared { class, enriched, place, rows })
         };
         (kept.into_iter().filter_map(share).collect(), tested)
-    }
-
-    /// Hash of a window, or `None` if it has no contrast.
-    fn content(&self, i: usize, x: usize, y: usize) -> Option<u64> {
-        let (image, line, c) =
-            (self.pictures.get(i), self.pictures.width * self.pictures.channels, self.pictures.channels);
-        let lines = || (y..y + SIDE).map(|v| &image[v * line + x * c..v * line + (x + SIDE) * c]);
-        let (mut low, mut high) = (255u8, 0u8);
-        for p in lines().flatten() {
-            low = low.min(*p);
-            high = high.max(*p);
-        }
-        if high - low < self.options.contrast {
-            return None;
-        }
-        // seven values fit a word
-        let word = |p: &[u8]| p.iter().fold(0u64, |w, v| (w << 8) ^ u64::from(*v));
-        let hash = lines().flat_map(|l| l.chunks(7)).fold(0u64, |h, p| mix(h.rotate_left(9) ^ word(p)));
-        Some(hash)
     }
 
     fn judge(&self, s: Shared, model: &Model) -> Patch {

@@ -9,13 +9,13 @@
 mod odds;
 mod outside;
 
-use crate::lanes::{dot, laned};
+use crate::lanes::dot;
 use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
 use crate::span::{Span, product};
 use crate::surprise::{Labels, Surprise, mostly_in};
-use outside::{Outside, Whole};
+use outside::Whole;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -226,32 +226,40 @@ impl Search<'_> {
         let seed = mix(self.options.seed ^ u64::from(class));
         let found = inside.groups(&doubtful, self.options, seed);
         let tested = found.len();
-        let seen = Seen { whole, outside: &outside, inside: &inside, looks: &looks };
-        (found.iter().filter_map(|g| self.group(class, own, g, &seen, total)).collect(), tested)
+        let apart: Vec<Apart> = found.iter().filter_map(|g| inside.apart(g)).collect();
+        let filters: Vec<(Vec<f64>, f64)> =
+            apart.iter().map(|g| outside.filter(&inside.mean(&g.members))).collect();
+        // all filters in one pass over the pictures
+        let (n, count) = (self.labels.codes.len(), filters.len());
+        let flat: Vec<f32> = filters.iter().flat_map(|f| &f.0).map(|v| *v as f32).collect();
+        let mut seen = vec![0f32; n * count];
+        let across = Span::rows(&flat, count, whole.dim).turned();
+        product(Span::rows(whole.rows, n, whole.dim), across, &mut seen, false);
+        let groups = apart.into_iter().zip(&filters).enumerate().filter_map(|(k, (g, (_, shift)))| {
+            let all = seen.iter().skip(k).step_by(count).map(|v| f64::from(*v) - shift).collect();
+            self.group(class, own, &g, all, &looks, total)
+        });
+        (groups.collect(), tested)
     }
 
+    /// `all`: every picture along the group's filter; `looks`: the other class that each picture of the class looks most like.
     /// `None` if the group is natural without doubt.
-    fn group(&self, class: u32, own: &[u32], with: &[bool], seen: &Seen<'_>, total: &[f64]) -> Option<Group> {
-        let Seen { whole, outside, inside, looks } = *seen;
-        let members: Vec<usize> = (0..own.len()).filter(|&k| with[k]).collect();
-        let along = inside.along(&members);
-        let (cut, _) = halves(&along)?;
-        let outsiders: Vec<usize> = (0..own.len()).filter(|&k| !with[k]).collect();
-        let (strengths, weak) = inside.crossed(&members, &outsiders);
-        let apart = odds::apart(&strengths, &weak);
-        if apart <= 0.0 {
-            return None;
-        }
-        let (f, shift) = outside.filter(&inside.mean(&members));
-        let filter: Vec<f32> = f.iter().map(|v| *v as f32).collect();
-        let of_row = |i: usize| f64::from(laned(whole.row(i), &filter, |v, f| v * f)) - shift;
-        let all: Vec<f64> = (0..self.labels.codes.len()).map(of_row).collect();
+    fn group(
+        &self,
+        class: u32,
+        own: &[u32],
+        apart: &Apart,
+        all: Vec<f64>,
+        looks: &[Option<usize>],
+        total: &[f64],
+    ) -> Option<Group> {
+        let Apart { members, along, cut, strengths, .. } = apart;
         let up = members.iter().map(|k| along[*k]).sum::<f64>() / members.len() as f64;
         let others: Vec<f64> = (0..all.len())
-            .filter(|i| self.labels.codes[*i] != class && all[*i] < cut)
+            .filter(|i| self.labels.codes[*i] != class && all[*i] < *cut)
             .map(|i| all[i])
             .collect();
-        let steady = odds::steady(&strengths, deviation(&others));
+        let steady = odds::steady(strengths, deviation(&others));
         if steady < UNSTEADY {
             return None;
         }
@@ -263,12 +271,12 @@ impl Search<'_> {
             amount: all.iter().map(|a| (a / up) as f32).collect(),
             from: (cut / up) as f32,
             strength: strengths.iter().sum::<f64>() / strengths.len().max(1) as f64,
-            spread: deviation(&strengths),
+            spread: deviation(strengths),
             looks_like: 0,
             odds: 0.0,
         };
         let counts = self.likes(&group, &group.own);
-        let like = self.counts(outsiders.iter().filter_map(|k| looks[*k]));
+        let like = self.counts(apart.others.iter().filter_map(|k| looks[*k]));
         let mut shares = self.labels.shares.clone();
         shares[class as usize] = 0.0;
         let less = |v: &[f64]| {
@@ -276,7 +284,7 @@ impl Search<'_> {
             kept.map(|(_, v)| *v).collect::<Vec<f64>>()
         };
         group.looks_like = counts.iter().filter(|n| **n > 0.0).count();
-        group.odds = apart.min(steady + odds::spread(&less(&counts), &less(&like), &less(&shares)));
+        group.odds = apart.odds.min(steady + odds::spread(&less(&counts), &less(&like), &less(&shares)));
         Some(group)
     }
 
@@ -346,14 +354,17 @@ impl Search<'_> {
     }
 }
 
-/// A class as the others see it, at one scale.
-#[derive(Clone, Copy)]
-struct Seen<'a> {
-    whole: &'a Whole<'a>,
-    outside: &'a Outside,
-    inside: &'a Inside,
-    /// The other class that each of its pictures looks most like.
-    looks: &'a [Option<usize>],
+/// Rows of a class that stand apart from its others, by their places in the class.
+struct Apart {
+    members: Vec<usize>,
+    others: Vec<usize>,
+    /// Every row of the class along the mean of the members, and what parts them.
+    along: Vec<f64>,
+    cut: f64,
+    /// Of the members, see [`Inside::crossed`].
+    strengths: Vec<f64>,
+    /// Log-odds that they stand apart.
+    odds: f64,
 }
 
 /// Rows of a class, white to the others.
@@ -444,6 +455,16 @@ impl Inside {
         let (_, basis) = truncated_svd_dense(&flat, rows.len(), dim, directions, seed);
         let rank = basis.len() / dim.max(1);
         (0..rank).map(|r| (0..dim).map(|k| f64::from(basis[k * rank + r])).collect()).collect()
+    }
+
+    /// What tells a group from the rest of the class; `None` if nothing does.
+    fn apart(&self, with: &[bool]) -> Option<Apart> {
+        let (members, others): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&k| with[k]);
+        let along = self.along(&members);
+        let (cut, _) = halves(&along)?;
+        let (strengths, weak) = self.crossed(&members, &others);
+        let odds = odds::apart(&strengths, &weak);
+        (odds > 0.0).then_some(Apart { members, others, along, cut, strengths, odds })
     }
 
     /// Draws a group anew around its own mean until it stays.

@@ -2,61 +2,98 @@
 
 use crate::lanes::dot;
 use crate::span::{Span, product};
+use std::ops::Range;
 
-/// Columns that are done together: what lies left of them is one product of matrices.
+/// Columns that are done together, and parts of these that are: what lies left of them is a product of matrices.
 const BLOCK: usize = 64;
+const PART: usize = 16;
 
 /// Lower factor of a positive definite matrix, in place (Golub and Van Loan 2013, 4.2); what is above the diagonal is undefined
 /// afterwards. False if the matrix is not positive definite.
 pub(crate) fn cholesky(a: &mut [f64], n: usize) -> bool {
     let mut left = vec![];
-    for from in (0..n).step_by(BLOCK) {
-        let to = (from + BLOCK).min(n);
-        let wide = to - from;
-        // what the columns done so far hold of the rows from here on
-        left.resize((n - from) * wide, 0.0);
-        let done = Span { data: &a[from * n..], rows: n - from, cols: from, down: n, across: 1 };
-        product(done, Span { rows: wide, ..done }.turned(), &mut left, false);
-        for (i, known) in (from..n).zip(left.chunks_exact(wide)) {
-            a[i * n + from..i * n + to].iter_mut().zip(known).for_each(|(v, k)| *v -= k);
+    // what the columns `done` hold of the columns `of`, in the rows from there on
+    let mut take_off = |a: &mut [f64], of: Range<usize>, done: Range<usize>| {
+        if done.is_empty() {
+            return;
         }
-        for i in from..n {
-            let (before, rest) = a.split_at_mut(i * n);
-            let line = &mut rest[from..to.min(n)];
-            for j in from..to.min(i) {
-                let other = &before[j * n + from..=j * n + j];
-                let at = j - from;
-                line[at] = (line[at] - dot(&line[..at], other)) / other[at];
-            }
-            if i < to {
-                let at = i - from;
-                let square = line[at] - dot(&line[..at], &line[..at]);
-                if !(square > 0.0 && square.is_finite()) {
-                    return false;
-                }
-                line[at] = square.sqrt();
+        let rows = n - of.start;
+        left.resize(rows * of.len(), 0.0);
+        let data = &a[of.start * n + done.start..];
+        let known = Span { data, rows, cols: done.len(), down: n, across: 1 };
+        product(known, Span { rows: of.len(), ..known }.turned(), &mut left, false);
+        for (line, left) in a[of.start * n..].chunks_exact_mut(n).zip(left.chunks_exact(of.len())) {
+            line[of.clone()].iter_mut().zip(left).for_each(|(v, k)| *v -= k);
+        }
+    };
+    for block in ranges(0..n, BLOCK) {
+        take_off(a, block.clone(), 0..block.start);
+        for part in ranges(block.clone(), PART) {
+            take_off(a, part.clone(), block.start..part.start);
+            if !eliminate(a, n, part) {
+                return false;
             }
         }
     }
     true
 }
 
+/// A few columns of the factor, once nothing left of them counts.
+fn eliminate(a: &mut [f64], n: usize, Range { start: from, end: to }: Range<usize>) -> bool {
+    for i in from..n {
+        let (before, rest) = a.split_at_mut(i * n);
+        let line = &mut rest[from..to];
+        for j in from..to.min(i) {
+            let other = &before[j * n + from..=j * n + j];
+            let at = j - from;
+            line[at] = (line[at] - dot(&line[..at], other)) / other[at];
+        }
+        if i < to {
+            let at = i - from;
+            let square = line[at] - dot(&line[..at], &line[..at]);
+            if !(square > 0.0 && square.is_finite()) {
+                return false;
+            }
+            line[at] = square.sqrt();
+        }
+    }
+    true
+}
+
+/// A range in parts of `size`, the last shorter.
+fn ranges(whole: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    whole.clone().step_by(size).map(move |from| from..(from + size).min(whole.end))
+}
+
 /// Solves `factor x = row` for every row of `n` values, in place; `factor` is lower triangular.
 pub(crate) fn forward(factor: &[f64], n: usize, rows: &mut [f64]) {
     let count = rows.len().checked_div(n).unwrap_or(0);
     let mut left = vec![];
-    for from in (0..n).step_by(BLOCK) {
-        let to = (from + BLOCK).min(n);
-        left.resize(count * (to - from), 0.0);
-        let done = Span { data: &*rows, rows: count, cols: from, down: n, across: 1 };
-        let lines = Span { data: &factor[from * n..], rows: to - from, cols: from, down: n, across: 1 };
-        product(done, lines.turned(), &mut left, false);
-        for (row, known) in rows.chunks_exact_mut(n).zip(left.chunks_exact(to - from)) {
-            let part = &mut row[from..to];
-            part.iter_mut().zip(known).for_each(|(v, k)| *v -= k);
-            for j in from..to {
-                let (line, at) = (&factor[j * n + from..=j * n + j], j - from);
-                part[at] = (part[at] - dot(&part[..at], line)) / line[at];
+    let mut take_off = |rows: &mut [f64], of: Range<usize>, done: Range<usize>| {
+        if done.is_empty() {
+            return;
+        }
+        left.resize(count * of.len(), 0.0);
+        let known = Span { data: &rows[done.start..], rows: count, cols: done.len(), down: n, across: 1 };
+        let lines = Span { data: &factor[of.start * n + done.start..], rows: of.len(), ..known };
+        product(known, lines.turned(), &mut left, false);
+        for (row, left) in rows.chunks_exact_mut(n).zip(left.chunks_exact(of.len())) {
+            row[of.clone()].iter_mut().zip(left).for_each(|(v, k)| *v -= k);
+        }
+    };
+    if count == 0 {
+        return;
+    }
+    for block in ranges(0..n, BLOCK) {
+        take_off(rows, block.clone(), 0..block.start);
+        for part in ranges(block.clone(), PART) {
+            take_off(rows, part.clone(), block.start..part.start);
+            for row in rows.chunks_exact_mut(n) {
+                let values = &mut row[part.clone()];
+                for (at, j) in part.clone().enumerate() {
+                    let line = &factor[j * n + part.start..=j * n + j];
+                    values[at] = (values[at] - dot(&values[..at], line)) / line[at];
+                }
             }
         }
     }
@@ -98,7 +135,7 @@ mod tests {
 
     #[test]
     fn blocks_change_nothing() {
-        for n in [1, 63, 64, 65, 150] {
+        for n in [1, 15, 16, 17, 63, 64, 65, 150] {
             let whole = matrix(n);
             let mut factor = whole.clone();
             assert!(cholesky(&mut factor, n));

@@ -2,6 +2,7 @@
 
 use super::{Pictures, Place};
 use crate::angle::angle;
+use crate::lanes::laned;
 use crate::softmax::calibrate::{CalibrateOptions, Calibration, calibrate};
 use crate::softmax::{FoldOptions, OutOfFold, Rows, out_of_fold};
 use rayon::prelude::*;
@@ -81,8 +82,7 @@ impl Model {
         let mut z = vec![];
         for (l, b) in m.intercept.iter().enumerate() {
             let w = &m.weights[l * m.cols..(l + 1) * m.cols];
-            let dot: f32 = w.iter().zip(&x).map(|(w, x)| w * x).sum();
-            z.push(f64::from(b + dot));
+            z.push(f64::from(b + laned(w, &x, |w, x| w * x)));
         }
         self.calibration.of_logits(&mut z);
         z
