@@ -28,9 +28,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// Nothing yet. What could: the pattern is the same in all pictures of a class, and edges of honest pictures are not. The strength
-/// of a class's fine pattern varies by 0.22 of its mean on fashion_mnist (median class), without the attack by 0.65; on
-/// gtsrb by 0.12 and 0.79. Tiny pictures of digits reach 0.35 without any attack, so that this is no proof.
+/// `separable-noise`: with the defaults on gtsrb and on fashion_mnist in three seeds each, in all classes or nearly all (8 of 10).
+/// Sources: pictures from elsewhere on which such a model fails.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -102,6 +102,12 @@ impl Lead {
     pub const REPAIRED: &str = "share of errors repaired";
     /// Name of a further number: share of other classes' samples that are as suspicious as the least of the members.
     pub const ELSEWHERE: &str = "share as suspicious elsewhere";
+    /// Name of a further number: members, as a share of all samples of their class.
+    pub const OF_CLASS: &str = "share of the class";
+    /// Name of a further number: standard deviation of a pattern's strength in the members, as a share of its mean.
+    pub const VARIATION: &str = "variation of the strength";
+    /// Name of a further number: the same of the contrast of the members.
+    pub const CONTRAST: &str = "variation of the contrast";
     /// Name of a further number: slope of a model's predictions with the members on those without.
     pub const SLOPE: &str = "slope of predictions with them on those without";
     /// Name of a further number: standard deviation of a model's predictions in those of its residuals.

@@ -213,7 +213,7 @@ pub enum Action {
 /// How a finding was decided: the rule and its stated false-alarm level.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
-    /// `confirmed` (Benjamini-Hochberg, then tried on a model), `harm` (a model with and without them), `apart` (two kinds of samples far apart in one class), `benjamini-hochberg`, `plan` (the same for each label, and two Monte Carlo tests of their directions), `bonferroni`, `probable` (more than one half by a calibrated model), `fact`, `uncalibrated`, or the rule that the user asked for.
+    /// `confirmed` (Benjamini-Hochberg, then tried on a model), `harm` (a model with and without them), `apart` (two kinds of samples far apart in one class), `constant` (what tells classes apart does not vary), `benjamini-hochberg`, `plan` (the same for each label, and two Monte Carlo tests of their directions), `bonferroni`, `probable` (more than one half by a calibrated model), `fact`, `uncalibrated`, or the rule that the user asked for.
     pub rule: String,
     /// False-discovery level that the rule keeps, where it has one.
     pub fdr: Option<f64>,

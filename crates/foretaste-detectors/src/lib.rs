@@ -23,6 +23,7 @@ foretaste_core::catalogue! {
     pub mod phrase_association;
     pub mod robust_covariance;
     pub mod robust_margin;
+    pub mod separable_noise;
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod trimmed_loss;

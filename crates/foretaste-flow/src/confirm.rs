@@ -6,7 +6,7 @@
 mod stamp;
 
 use crate::dataset::Dataset;
-use crate::decide::{may_be_planted, passing};
+use crate::decide::{may_be_planted, passing, worth_trying};
 use crate::error::Result;
 use crate::simulate::{self, edited_rows};
 use foretaste_core::{AnyVictim, Ctx, Edited, Effect, Evidence, Kind, Lead, MISSING, Picked, Role, Sealed};
@@ -53,7 +53,8 @@ pub fn confirm(
     Ok(())
 }
 
-/// Positions of the leads to try: those that pass and carry a trigger, few of the natural ones.
+/// Positions of the leads to try: those that pass and carry a trigger, few of the natural ones, and a few of patterns that many
+/// classes have.
 fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     let lead = |&(s, l): &(usize, usize)| -> &Lead { &evidence.scored[s].leads[l] };
     let mut out: Vec<(usize, usize)> = passing(evidence, fdr);
@@ -64,6 +65,7 @@ fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     natural.sort_by(|a, b| lead(b).statistic.1.total_cmp(&lead(a).statistic.1).then(a.cmp(b)));
     natural.truncate(SHORTCUTS);
     out.retain(|at| lead(at).kind != Kind::Shortcut || natural.contains(at));
+    out.extend(worth_trying(evidence));
     out
 }
 

@@ -8,11 +8,13 @@ mod leads;
 mod moved;
 mod numeric;
 mod planted;
+mod separable;
 mod strays;
 
 pub use drift::summary as drift_summary;
 pub use leads::passing;
 pub use planted::may_be_planted;
+pub use separable::worth_trying;
 
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
@@ -56,10 +58,14 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let labels = labels::decide(evidence, facts, &explained);
     // noise does harm, too: what is called noise needs no other name
     let noise = labels.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
+    let separable = separable::decide(evidence, facts);
+    let patterned = separable.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
+    let explained: BTreeSet<u64> = explained.into_iter().chain(patterned).collect();
     let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
     let doubted = doubted(evidence, facts, &claims, &labels);
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
+    claims.extend(separable);
     claims.extend(numeric::decide(evidence, facts));
     claims.extend(labels);
     claims.extend(doubted);

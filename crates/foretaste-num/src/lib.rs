@@ -6,6 +6,7 @@
 
 mod angle;
 pub mod boost;
+pub mod class_shift;
 pub mod cnn;
 pub mod confident;
 pub mod ecod;

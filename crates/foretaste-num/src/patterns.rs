@@ -102,7 +102,8 @@ pub fn patterns(
         return Patterns::default();
     }
     let mut scales: Vec<(Vec<f32>, usize)> =
-        PER_VALUE.iter().map(|per| coarse(pictures, *per)).filter(|(_, dim)| *dim > 0).collect();
+        PER_VALUE.iter().map(|per| pictures.coarse(VALUES.min(pictures.len() / per))).collect();
+    scales.retain(|(_, dim)| *dim > 0);
     scales.dedup_by_key(|(_, dim)| *dim);
     if scales.is_empty() {
         return Patterns::default();
@@ -112,46 +113,6 @@ pub fn patterns(
     let model = &*model;
     let wholes = scales.iter().map(|(rows, dim)| Whole::new(rows, *dim)).collect();
     Search { pictures, labels, options, wholes, model }.run()
-}
-
-/// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values, of which there are at least
-/// `per` pictures each.
-fn coarse(pictures: &Pictures<'_>, per: usize) -> (Vec<f32>, usize) {
-    let (w, h, c) = (pictures.width, pictures.height, pictures.channels);
-    let most = (VALUES.min(pictures.len() / per) / c) as f64;
-    // cells keep the shape of the picture
-    let across = ((most * w as f64 / h as f64).sqrt() as usize).clamp(1, w);
-    let down = ((most / across as f64) as usize).clamp(1, h);
-    if across < 4 || down < 4 {
-        return (vec![], 0);
-    }
-    let dim = across * down * c;
-    let mut counts = vec![0f32; across * down];
-    let cell = |x: usize, y: usize| (y * down / h) * across + x * across / w;
-    (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).for_each(|(x, y)| counts[cell(x, y)] += 1.0);
-    let mut rows: Vec<f32> = (0..pictures.len())
-        .into_par_iter()
-        .flat_map_iter(|i| {
-            let image = pictures.get(i);
-            let mut out = vec![0f32; dim];
-            for y in 0..h {
-                for x in 0..w {
-                    let at = cell(x, y);
-                    let values = &image[(y * w + x) * c..][..c];
-                    out[at * c..][..c]
-                        .iter_mut()
-                        .zip(values)
-                        .for_each(|(o, v)| *o += f32::from(*v) / counts[at]);
-                }
-            }
-            out
-        })
-        .collect();
-    let mut mean = vec![0f64; dim];
-    let n = pictures.len().max(1) as f64;
-    rows.chunks(dim).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n));
-    rows.par_chunks_mut(dim).for_each(|row| row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= *m as f32));
-    (rows, dim)
 }
 
 struct Search<'a> {

@@ -3,6 +3,7 @@
 mod model;
 
 pub use model::Model;
+use rayon::prelude::*;
 
 /// Pictures of one size: row by row, channels interleaved.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,49 @@ impl<'a> Pictures<'a> {
     #[must_use]
     pub fn get(&self, i: usize) -> &'a [u8] {
         &self.pixels[i * self.size()..(i + 1) * self.size()]
+    }
+
+    /// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values, at most `most`; none if that makes
+    /// fewer than four cells on a side.
+    pub(crate) fn coarse(&self, most: usize) -> (Vec<f32>, usize) {
+        let (w, h, c) = (self.width, self.height, self.channels);
+        if self.is_empty() {
+            return (vec![], 0);
+        }
+        let most = (most / c) as f64;
+        // cells keep the shape of the picture
+        let across = ((most * w as f64 / h as f64).sqrt() as usize).clamp(1, w);
+        let down = ((most / across as f64) as usize).clamp(1, h);
+        if across < 4 || down < 4 {
+            return (vec![], 0);
+        }
+        let dim = across * down * c;
+        let mut counts = vec![0f32; across * down];
+        let cell = |x: usize, y: usize| (y * down / h) * across + x * across / w;
+        (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).for_each(|(x, y)| counts[cell(x, y)] += 1.0);
+        let mut rows: Vec<f32> = (0..self.len())
+            .into_par_iter()
+            .flat_map_iter(|i| {
+                let image = self.get(i);
+                let mut out = vec![0f32; dim];
+                for y in 0..h {
+                    for x in 0..w {
+                        let at = cell(x, y);
+                        let values = &image[(y * w + x) * c..][..c];
+                        out[at * c..][..c]
+                            .iter_mut()
+                            .zip(values)
+                            .for_each(|(o, v)| *o += f32::from(*v) / counts[at]);
+                    }
+                }
+                out
+            })
+            .collect();
+        let mut mean = vec![0f64; dim];
+        let n = self.len().max(1) as f64;
+        rows.chunks(dim).for_each(|row| mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) / n));
+        rows.par_chunks_mut(dim).for_each(|row| row.iter_mut().zip(&mean).for_each(|(v, m)| *v -= *m as f32));
+        (rows, dim)
     }
 }
 

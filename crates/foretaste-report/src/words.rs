@@ -236,6 +236,7 @@ pub fn decision(d: &Decision) -> String {
         "apart" => {
             "two kinds of samples far apart in one class, and an exact test against other classes".to_owned()
         }
+        "constant" => "classes told apart by a constant, and a test of how many there are".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
         "plan" => "Benjamini–Hochberg for each label, Monte Carlo tests of their directions".to_owned(),

@@ -70,15 +70,13 @@ pub fn features(pictures: &[Picture]) -> Features {
 #[must_use]
 pub fn histogram_features(pictures: &[Picture]) -> (Vec<f32>, usize) {
     let colours = colours_of(pictures);
-    let rows: Vec<Vec<f32>> = pictures
-        .par_iter()
-        .map(|picture| {
-            let (square, thumb) = (picture.square(hog::SIDE, colours), picture.square(hog::THUMB, colours));
-            hog::features(&square, &thumb, colours)
-        })
-        .collect();
-    let dim = rows.first().map_or(0, Vec::len);
-    (rows.concat(), dim)
+    let dim = if pictures.is_empty() { 0 } else { hog::width(colours) };
+    let mut data = vec![0f32; pictures.len() * dim];
+    data.par_chunks_mut(dim.max(1)).zip(pictures).for_each(|(row, picture)| {
+        let (square, thumb) = (picture.square(hog::SIDE, colours), picture.square(hog::THUMB, colours));
+        row.copy_from_slice(&hog::features(&square, &thumb, colours));
+    });
+    (data, dim)
 }
 
 /// Coarse pixels: `side * side * colours` values 0 to 1 per picture, plane after plane. Returns the numbers

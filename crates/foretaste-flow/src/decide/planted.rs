@@ -122,7 +122,7 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     Claim { marks: lead.marks.clone(), finding: f }
 }
 
-fn effect_words(e: &Effect, class: &str) -> String {
+pub(super) fn effect_words(e: &Effect, class: &str) -> String {
     let percent = |p: f64| format!("{:.0} %", 100.0 * p);
     format!(
         "Put into {} held-out samples of other classes it turns {} ({} to {}) of them to `{class}`; something harmless in its place turns {} (model: {}).",

@@ -112,12 +112,17 @@ pub fn solve(matrix: &[f64], right: &[f64]) -> Option<Vec<f64>> {
     for i in 0..n {
         x[i] = (x[i] - dot(&factor[i * n..i * n + i], &x[..i])) / factor[i * n + i];
     }
+    back(&factor, n, &mut x);
+    Some(x)
+}
+
+/// Solves `factor^T x = right` for one `right` of `n` values, in place; `factor` is lower triangular.
+pub(crate) fn back(factor: &[f64], n: usize, x: &mut [f64]) {
     for i in (0..n).rev() {
         x[i] /= factor[i * n + i];
         let at = x[i];
         x[..i].iter_mut().zip(&factor[i * n..]).for_each(|(v, l)| *v -= l * at);
     }
-    Some(x)
 }
 
 #[cfg(test)]

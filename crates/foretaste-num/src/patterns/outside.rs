@@ -2,7 +2,7 @@
 
 use crate::lanes::dot;
 use crate::linalg::gram;
-use crate::linalg::positive::{cholesky, forward};
+use crate::linalg::positive::{back, cholesky, forward};
 
 /// Variance added to every value: rounding to whole numbers and a little more, so that what never changes can be divided by.
 const RIDGE: f64 = 1.0;
@@ -60,14 +60,8 @@ impl Outside {
 
     /// The filter `f` and the number `c` for which `f . row - c` is a row's whitened coordinate along `direction`.
     pub fn filter(&self, direction: &[f64]) -> (Vec<f64>, f64) {
-        let d = self.mean.len();
         let mut f = direction.to_vec();
-        for i in (0..d).rev() {
-            let line = &self.factor[i * d..i * d + i + 1];
-            f[i] /= line[i];
-            let at = f[i];
-            f[..i].iter_mut().zip(line).for_each(|(f, l)| *f -= l * at);
-        }
+        back(&self.factor, self.mean.len(), &mut f);
         let shift = dot(&f, &self.mean);
         (f, shift)
     }

@@ -130,13 +130,14 @@ fn detectors(report: &Report) -> Spans {
 }
 
 /// Rules of decision that are our own; any other was asked for.
-const RULES: [&str; 9] = [
+const RULES: [&str; 10] = [
     "confirmed",
     "harm",
     "benjamini-hochberg",
     "plan",
     "bonferroni",
     "apart",
+    "constant",
     "probable",
     "fact",
     "uncalibrated",
@@ -183,6 +184,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     if let Some(ids) = by(&|r| r == "apart") {
         out.push(words::spans(&format!(
             "{ids}: two kinds of samples in one class, farther apart than in any honest data at hand; of that distance no level can be stated. An exact test says that other classes are not like it."
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "constant") {
+        out.push(words::spans(&format!(
+            "{ids}: a limit from the honest data at hand says which classes are too steady, and an exact test that so many of them are beyond chance."
         )));
     }
     if let Some(ids) = by(&|r| r == "probable") {
