@@ -164,7 +164,8 @@ impl View {
         let mut blocks = vec![];
         let mut near = vec![];
         let (mut words, mut letters) = (None, None);
-        let whole = vectors.is_some();
+        // no vectors are made that nobody would compare
+        let whole = vectors.is_some() || dataset.rows > options.neighbour_rows;
         if dataset.has_text() {
             let texts = read::texts(dataset)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

@@ -9,6 +9,7 @@
 //!
 //! Temperature after Guo et al. 2017 (arXiv 1706.04599), stacking after Wolpert 1992.
 
+use crate::rng::mix;
 use rayon::prelude::*;
 
 const CHUNK: usize = 1024;
@@ -37,11 +38,20 @@ pub struct CalibrateOptions {
     pub offset_l2: f64,
     /// Most iterations.
     pub max_iterations: usize,
+    /// About how many rows are fitted on where there are more: a few numbers need no million rows.
+    pub max_rows: usize,
 }
 
 impl Default for CalibrateOptions {
     fn default() -> Self {
-        Self { floor: true, offsets: false, clip: 1e-6, offset_l2: 1.0, max_iterations: 60 }
+        Self {
+            floor: true,
+            offsets: false,
+            clip: 1e-6,
+            offset_l2: 1.0,
+            max_iterations: 60,
+            max_rows: 1 << 18,
+        }
     }
 }
 
@@ -143,7 +153,13 @@ pub fn calibrate(
         })
         .collect();
     let problem = Problem { logs: &logs, labels, classes, options };
-    let fitted = problem.leaning(problem.solve());
+    let fitted = if n > options.max_rows {
+        let (logs, labels) = problem.part(options.max_rows);
+        let part = Problem { logs: &logs, labels: &labels, ..problem };
+        part.leaning(part.solve())
+    } else {
+        problem.leaning(problem.solve())
+    };
     let mut weights = vec![0.0; channels.len()];
     usable.iter().zip(&fitted.weights).for_each(|(&m, &w)| weights[m] = w);
     let log_likelihood = problem.value(&fitted);
@@ -158,6 +174,7 @@ struct Point {
     offsets: Vec<f64>,
 }
 
+#[derive(Clone, Copy)]
 struct Problem<'a> {
     logs: &'a [Vec<f32>],
     labels: &'a [u32],
@@ -174,6 +191,15 @@ struct Sums {
 }
 
 impl Problem<'_> {
+    /// Logs and labels of about `most` rows, drawn by their number.
+    fn part(&self, most: usize) -> (Vec<Vec<f32>>, Vec<u32>) {
+        let share = (u64::MAX / self.rows().max(1) as u64).saturating_mul(most as u64);
+        let drawn: Vec<usize> = (0..self.rows()).filter(|i| mix(*i as u64) <= share).collect();
+        let c = self.classes;
+        let of = |log: &Vec<f32>| drawn.iter().flat_map(|i| &log[i * c..(i + 1) * c]).copied().collect();
+        (self.logs.iter().map(of).collect(), drawn.iter().map(|i| self.labels[*i]).collect())
+    }
+
     fn size(&self) -> usize {
         1 + self.logs.len() + if self.options.offsets { self.classes } else { 0 }
     }

@@ -218,6 +218,11 @@ fn stacking_finds_the_better_channel() {
     assert!(fitted.log_likelihood >= alone.log_likelihood - 1e-6);
     let offsets = CalibrateOptions { offsets: true, ..CalibrateOptions::default() };
     assert!(calibrate(&[&good], &labels, 3, &offsets).log_likelihood >= alone.log_likelihood - 1e-4);
+    // a part of the rows says nearly the same, of all rows
+    let part =
+        calibrate(&[&good], &labels, 3, &CalibrateOptions { max_rows: 1000, ..CalibrateOptions::default() });
+    assert!((part.weights[0] / alone.weights[0] - 1.0).abs() < 0.1 && part.q0.len() == alone.q0.len());
+    assert!(part.weights != alone.weights && part.log_likelihood >= alone.log_likelihood - 1e-3);
 }
 
 #[test]
