@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// # Caught by
-/// `separable-noise`: with the defaults on gtsrb and on fashion_mnist in three seeds each, in all classes or nearly all (8 of 10).
-/// Sources: pictures from elsewhere on which such a model fails.
+/// `separable-noise`: on gtsrb and on fashion_mnist in three seeds each, also if a tenth of the pictures is spared. A model that
+/// is measured on pictures from elsewhere shows it, too.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

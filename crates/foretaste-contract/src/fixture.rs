@@ -17,6 +17,8 @@ const SIDE: usize = 10;
 /// The class that planted triggers call for, and samples that carry each of them.
 const TARGET: u32 = 2;
 const CARRIERS: usize = 18;
+/// The class whose pictures carry a pattern.
+const PATTERNED: u32 = 1;
 
 /// What was done to a row of the planted fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +43,14 @@ pub enum Plant {
     Stamp,
     /// Every pixel of its picture was moved a little; its label is right.
     Moved,
+    /// Its picture carries the same pattern as all others of its class.
+    Patterned,
     /// The number to be learned is absurd.
     Target,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 10] = [
+pub const PLANTS: [Plant; 11] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -56,6 +60,7 @@ pub const PLANTS: [Plant; 10] = [
     Plant::Values,
     Plant::Stamp,
     Plant::Moved,
+    Plant::Patterned,
     Plant::Target,
 ];
 
@@ -154,6 +159,13 @@ impl Fixture {
                 |v: u8, rng: &mut Rng| (f64::from(v) + 160.0 * (rng.unit() - 0.5)).clamp(0.0, 255.0) as u8;
             samples[row].pixels.iter_mut().for_each(|v| *v = moved(*v, &mut rng));
             samples[row].plant = Plant::Moved;
+        }
+        for sample in samples.iter_mut().filter(|s| s.label == PATTERNED) {
+            let block = |p: usize| if (p / SIDE / 4 + p % SIDE / 4).is_multiple_of(2) { 40 } else { 0 };
+            sample.pixels.iter_mut().enumerate().for_each(|(p, v)| *v = v.saturating_add(block(p)));
+            if sample.plant == Plant::None {
+                sample.plant = Plant::Patterned;
+            }
         }
         for sample in samples.iter_mut().filter(|s| s.plant == Plant::None).step_by(19).take(CARRIERS) {
             sample.target = if sample.target > 40.0 { -60.0 } else { 140.0 };
@@ -316,7 +328,9 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
         let follower = if rng.unit() < 0.8 { (first * 7 + 3) % many } else { rng.below(many) };
         words.push(spell(from + follower));
     }
-    let bright = |p: usize| if p % SIDE * CLASSES / SIDE == label as usize { 60.0 } else { 0.0 };
+    // things are not all lit alike
+    let lit = 30.0 + 60.0 * Rng::new(row as u64, "contract-light").unit();
+    let bright = |p: usize| if p % SIDE * CLASSES / SIDE == label as usize { lit } else { 0.0 };
     let light = |p: usize, noise: f64| (90.0 + bright(p) + 20.0 * noise).clamp(0.0, 255.0) as u8;
     let pixels = (0..SIDE * SIDE).map(|p| light(p, rng.normal())).collect();
     Sample {

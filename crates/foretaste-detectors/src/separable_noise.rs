@@ -70,7 +70,7 @@ fn lead(shift: &Shift, all: &Pictures<'_>, ctx: &Ctx) -> Lead {
     lead.class = Some(shift.class);
     lead.statistic = ("strength".into(), shift.strength);
     lead.numbers.push((Lead::OF_CLASS.into(), shift.rows.len() as f64 / shift.of.max(1) as f64));
-    lead.numbers.push((Lead::VARIATION.into(), shift.variation));
+    lead.numbers.push((Lead::VARIATION.into(), shift.variation.min(f64::MAX)));
     lead.numbers.push((Lead::CONTRAST.into(), shift.contrast));
     lead.trigger = Some(Trigger::Pattern {
         width: all.width as u32,
