@@ -17,8 +17,8 @@ use foretaste_num::pictures::Pictures;
 /// Linear discriminants of coarse pictures say along which direction a class differs most from the others, and every
 /// picture is measured along one that was found without it. Things differ in light, size and cut, and so does the strength of
 /// what tells them apart; what was added is equally strong in all. So the variation of the strength is held against that
-/// of the pictures' contrast; pictures far from most of their class are left out, three times. One class may be steady by nature (one sign photographed twenty times); that a good part of the
-/// classes is, is a finding.
+/// of the pictures' contrast; pictures far from most of their class are left out, three times. One class may be steady by
+/// nature (one sign photographed twenty times); that a good part of the classes is, is a finding.
 ///
 /// # Threat model
 /// The attacker changes all pictures of some classes, or nearly all, and leaves the labels alone.
@@ -27,9 +27,9 @@ use foretaste_num::pictures::Pictures;
 /// One covariance of at most 400 values and its factors; a fraction of a second for 10,000 pictures. State is the pictures.
 ///
 /// # Blind spots
-/// Noise in no more than four fifths of the pictures of a class (it spoils little then). Noise that differs from picture to
-/// picture, found by minimising a model's error on each, or warps. Noise of 8 of 255 and less, on some data. Classes of fewer than
-/// sixteen pictures, and data of fewer than four classes. Pictures of things that were all cut out and lit alike, such as
+/// Noise in four fifths of the pictures of a class or fewer (a network loses 2 to 6 points then, not 60). Noise that differs from picture to picture, found by minimising a
+/// model's error on each, or warps. Noise of a few of 255 that changes from pixel to pixel. Classes of fewer than sixteen
+/// pictures, and data of fewer than four classes. Pictures of things that were all cut out and lit alike, such as
 /// scanned digits, have little contrast to compare with.
 ///
 /// # Example

@@ -47,6 +47,12 @@ pub struct ViewOptions<'a> {
     pub own: Option<own::Own<'a>>,
 }
 
+impl ViewOptions<'_> {
+    fn too_many(&self, rows: u64) -> bool {
+        rows > self.neighbour_rows
+    }
+}
+
 /// Attaches vectors and probabilities to the data set. Returns what the surrogate was, if one was trained, and notes.
 ///
 /// # Errors
@@ -84,7 +90,7 @@ pub fn attach(
             return Ok(None);
         }
     };
-    let many = dataset.rows > options.neighbour_rows;
+    let many = options.too_many(dataset.rows);
     let near_ok = !many && view.vectors.is_some();
     if many {
         let rows = count(dataset.rows, "row");
@@ -165,12 +171,12 @@ impl View {
         let mut near = vec![];
         let (mut words, mut letters) = (None, None);
         // no vectors are made that nobody would compare
-        let whole = vectors.is_some() || dataset.rows > options.neighbour_rows;
+        let compared = vectors.is_none() && !options.too_many(dataset.rows);
         if dataset.has_text() {
             let texts = read::texts(dataset)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let (_, made) = text::features(&texts, &text::default_options());
-            if !whole {
+            if compared {
                 near.push(dense(&made, ctx));
             }
             if options.probs {
@@ -182,7 +188,7 @@ impl View {
         }
         if dataset.has(Role::Feature) {
             let columns = read::columns(dataset)?;
-            if !whole {
+            if compared {
                 let (data, dim) = table::neighbour_features(&columns);
                 near.push(Matrix::new(data, dim));
             }

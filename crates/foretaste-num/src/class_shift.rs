@@ -10,6 +10,7 @@ use crate::linalg::gram;
 use crate::linalg::positive::{back, cholesky, forward};
 use crate::pictures::Pictures;
 use crate::rng::mix;
+use crate::stats::{mad, median, moments};
 use rayon::prelude::*;
 
 /// Most values of a coarse picture, and fewest pictures for each of them.
@@ -24,8 +25,6 @@ const RIDGE: f64 = 1.0;
 /// (median and median deviation).
 const ROUNDS: usize = 3;
 const FAR: f64 = 3.0;
-/// Median deviation of a normal distribution, in standard deviations.
-const MEDIAN_DEVIATION: f64 = 0.674_489_750_196_082;
 
 /// How a class differs from the rest.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,9 +63,7 @@ pub fn class_shifts(pictures: &Pictures<'_>, labels: &[u32], classes: usize, see
     }
     let strengths = bench.strengths(&kept);
     let near = bench.near(&strengths);
-    let size = pictures.size();
-    let seen: Vec<&[u8]> = (0..pictures.len()).map(|i| pictures.get(i)).collect();
-    let total = sums(&seen, size);
+    let total = pictures.sum(0..pictures.len() as u32);
     let shift = |class: usize| {
         let all: Vec<u32> = bench.halves.iter().flat_map(|half| &half[class]).copied().collect();
         let mut own: Vec<u32> = near.iter().flat_map(|half| &half[class]).copied().collect();
@@ -80,22 +77,18 @@ pub fn class_shifts(pictures: &Pictures<'_>, labels: &[u32], classes: usize, see
             relative.extend(of?.iter().map(|s| if mean > 0.0 { s / mean } else { f64::INFINITY }));
         }
         let (_, variation) = moments(&relative);
-        let pick = |of: &[u32]| of.iter().map(|i| seen[*i as usize]).collect::<Vec<&[u8]>>();
-        let contrasts: Vec<f64> = pick(&own)
-            .iter()
-            .map(|p| moments(&p.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>()).1)
-            .collect();
-        let (usual, spread) = moments(&contrasts);
-        let (with, class_total) = (sums(&pick(&own), size), sums(&pick(&all), size));
-        let (n, rest) = (own.len().max(1) as f64, (pictures.len() - all.len()).max(1) as f64);
-        let delta = with.iter().zip(&class_total).zip(&total);
+        let contrast = |i: &u32| {
+            let values: Vec<f64> = pictures.get(*i as usize).iter().map(|v| f64::from(*v)).collect();
+            moments(&values).1
+        };
+        let (usual, spread) = moments(&own.iter().map(contrast).collect::<Vec<f64>>());
         Some(Shift {
             class: class as u32,
             of: all.len(),
             strength,
             variation: if variation.is_finite() { variation } else { f64::INFINITY },
             contrast: if usual > 0.0 { spread / usual } else { 0.0 },
-            delta: delta.map(|((w, c), t)| (w / n - (t - c) / rest) as f32).collect(),
+            delta: pictures.difference(&own, &all, &total),
             rows: own,
         })
     };
@@ -152,20 +145,12 @@ impl Bench {
         let mut out = self.halves.clone();
         for members in out.iter_mut().flatten() {
             let of = |i: &u32| strengths[*i as usize];
-            let mut values: Vec<f64> = members.iter().filter_map(of).collect();
-            let centre = median(&mut values);
-            values.iter_mut().for_each(|v| *v = (*v - centre).abs());
-            let reach = FAR * median(&mut values) / MEDIAN_DEVIATION;
+            let values: Vec<f64> = members.iter().filter_map(of).collect();
+            let (centre, reach) = (median(&values), FAR * mad(&values));
             members.retain(|i| of(i).is_none_or(|s| (s - centre).abs() <= reach));
         }
         out
     }
-}
-
-/// The middle value, or the upper of two; 0 if there is none.
-fn median(values: &mut [f64]) -> f64 {
-    let at = values.len() / 2;
-    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(at, f64::total_cmp).1 }
 }
 
 /// Means of classes, and the covariance around them in factors.
@@ -225,20 +210,6 @@ impl Discriminant {
         let shift = f.iter().zip(&rest).map(|(f, r)| f * r).sum();
         Some((f.iter().map(|v| *v as f32).collect(), shift))
     }
-}
-
-/// Sums of values over pictures.
-fn sums(pictures: &[&[u8]], size: usize) -> Vec<f64> {
-    let mut sum = vec![0f64; size];
-    pictures.iter().for_each(|p| sum.iter_mut().zip(*p).for_each(|(s, v)| *s += f64::from(*v)));
-    sum
-}
-
-/// Mean and standard deviation.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures};
 use crate::rng::mix;
 use crate::span::{Span, product};
+use crate::stats::moments;
 use crate::surprise::{Labels, Surprise, mostly_in};
 use outside::Whole;
 use rayon::prelude::*;
@@ -145,7 +146,7 @@ impl Search<'_> {
         for (i, y) in self.labels.codes.iter().enumerate() {
             of.get_mut(*y as usize).into_iter().for_each(|rows| rows.push(i as u32));
         }
-        let total = self.total();
+        let total = self.pictures.sum(0..self.pictures.len() as u32);
         let scales = self.wholes.iter();
         let looks: Vec<(&Whole<'_>, u32)> =
             scales.flat_map(|w| (0..of.len() as u32).map(move |class| (w, class))).collect();
@@ -165,13 +166,6 @@ impl Search<'_> {
             }
         }
         Patterns { found: taken.into_iter().map(|g| self.judge(g)).collect(), tested }
-    }
-
-    /// Sum of all pictures.
-    fn total(&self) -> Vec<f64> {
-        let mut sum = vec![0f64; self.pictures.size()];
-        (0..self.pictures.len()).for_each(|i| add(&mut sum, self.pictures.get(i)));
-        sum
     }
 
     /// Groups of a class that may have been planted, and the number of all that were looked at.
@@ -220,19 +214,19 @@ impl Search<'_> {
             .filter(|i| self.labels.codes[*i] != class && all[*i] < *cut)
             .map(|i| all[i])
             .collect();
-        let steady = odds::steady(strengths, deviation(&others));
+        let steady = odds::steady(strengths, moments(&others).1);
         if steady < UNSTEADY {
             return None;
         }
         let own_rows: Vec<u32> = members.iter().map(|k| own[*k]).collect();
         let mut group = Group {
             class,
-            delta: self.delta(&own_rows, own, total),
+            delta: self.pictures.difference(&own_rows, own, total),
             own: own_rows,
             amount: all.iter().map(|a| (a / up) as f32).collect(),
             from: (cut / up) as f32,
             strength: strengths.iter().sum::<f64>() / strengths.len().max(1) as f64,
-            spread: deviation(strengths),
+            spread: moments(strengths).1,
             looks_like: 0,
             odds: 0.0,
         };
@@ -247,15 +241,6 @@ impl Search<'_> {
         group.looks_like = counts.iter().filter(|n| **n > 0.0).count();
         group.odds = apart.odds.min(steady + odds::spread(&less(&counts), &less(&like), &less(&shares)));
         Some(group)
-    }
-
-    /// Mean picture of the group less that of the pictures of other classes.
-    fn delta(&self, group: &[u32], class: &[u32], total: &[f64]) -> Vec<f32> {
-        let (mut own, mut all) = (vec![0f64; total.len()], vec![0f64; total.len()]);
-        group.iter().for_each(|i| add(&mut own, self.pictures.get(*i as usize)));
-        class.iter().for_each(|i| add(&mut all, self.pictures.get(*i as usize)));
-        let (n, others) = (group.len() as f64, (self.pictures.len() - class.len()).max(1) as f64);
-        own.iter().zip(&all).zip(total).map(|((o, a), t)| (o / n - (t - a) / others) as f32).collect()
     }
 
     /// Picture `i` without the group's pattern.
@@ -492,21 +477,10 @@ fn end(values: &[f64]) -> Vec<bool> {
     values.iter().map(|v| sorted.get(from).is_some_and(|s| v >= s)).collect()
 }
 
-/// Standard deviation.
-fn deviation(values: &[f64]) -> f64 {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
-}
-
 /// The most probable class but one.
 fn other<T: Copy + PartialOrd>(p: &[T], but: u32) -> Option<usize> {
     let larger = |best: usize, k: usize| if p[k] > p[best] { k } else { best };
     (0..p.len()).filter(|k| *k != but as usize).reduce(larger)
-}
-
-fn add(sum: &mut [f64], image: &[u8]) {
-    sum.iter_mut().zip(image).for_each(|(s, v)| *s += f64::from(*v));
 }
 
 #[cfg(test)]

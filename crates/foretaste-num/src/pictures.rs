@@ -43,6 +43,22 @@ impl<'a> Pictures<'a> {
         &self.pixels[i * self.size()..(i + 1) * self.size()]
     }
 
+    /// Sum of some pictures, value by value.
+    pub(crate) fn sum(&self, of: impl Iterator<Item = u32>) -> Vec<f64> {
+        let mut sum = vec![0f64; self.size()];
+        of.for_each(|i| {
+            sum.iter_mut().zip(self.get(i as usize)).for_each(|(s, v)| *s += f64::from(*v));
+        });
+        sum
+    }
+
+    /// Mean picture of a group less that of the pictures that are not of its class. `total`: the sum of all.
+    pub(crate) fn difference(&self, group: &[u32], class: &[u32], total: &[f64]) -> Vec<f32> {
+        let (own, all) = (self.sum(group.iter().copied()), self.sum(class.iter().copied()));
+        let (n, others) = (group.len().max(1) as f64, (self.len() - class.len()).max(1) as f64);
+        own.iter().zip(&all).zip(total).map(|((o, a), t)| (o / n - (t - a) / others) as f32).collect()
+    }
+
     /// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values, at most `most`; none if that makes
     /// fewer than four cells on a side.
     pub(crate) fn coarse(&self, most: usize) -> (Vec<f32>, usize) {

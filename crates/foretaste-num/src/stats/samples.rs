@@ -102,6 +102,14 @@ fn ks_limit(n: f64, m: f64, d: f64) -> f64 {
     (1..=100).map(term).sum()
 }
 
+/// Mean and standard deviation, the latter of the numbers themselves (divided by their count); zeros if none.
+#[must_use]
+pub fn moments(x: &[f64]) -> (f64, f64) {
+    let n = x.len().max(1) as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    (mean, (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
 /// Median of the numbers in `x`, NaN left out; the mean of the middle two if they are even in number. NaN if none.
 #[must_use]
 pub fn median(x: &[f64]) -> f64 {
