@@ -129,7 +129,8 @@ def table(folders: list[Path]) -> str:
             " everything (none), on what the scan leaves, and on what a filter that knows the truth leaves (perfect). Found: share of the"
             " poison set aside; false: of the honest samples. All in percent, means over seeds. Named: kind of finding that agrees best with the"
             " poison, in how many of the seeds.", "",
-            "## Named", "", "Found: a kind of finding holds a tenth of the poison at least and is poison for the most part.", "",
+            "## Named", "", "Found: a kind of finding holds a tenth of the poison at least and is poison for the most part. A shortcut, which says that nothing is"
+            " wrong, finds nothing.", "",
             "| Attack | Runs | Found | Named right | of the found |", "|---|--:|--:|--:|--:|"]
     for key in ["all", *sorted(k for k in totals if k != "all")]:
         runs, found, right = totals[key]

@@ -1,10 +1,10 @@
-"""Exact KNN-Shapley values, against the same recursion in numpy, one query after another as in published packages and all at
-once."""
+"""Exact KNN-Shapley values, against pyDVL and the same recursion in numpy, one query after another and all at once. pyDVL is not
+in `requirements.txt`: it wants an older numpy (`pip install pydvl`)."""
 
 from __future__ import annotations
 
 import numpy as np
-from common import SCRATCH, Race, ours, peer, side_wanted, timed
+from common import SCRATCH, Race, Skip, ours, peer, side_wanted, timed
 
 K, COLS = 10, 64
 
@@ -24,6 +24,7 @@ def race(small: bool) -> None:
         return run, f"largest difference {np.abs(np.fromfile(mine) - np.fromfile(out)).max():.1e}"
 
     table.side("foretaste", run_ours)
+    table.side("pyDVL", lambda: run_peer("pydvl"))
     table.side("numpy, query by query", lambda: run_peer("each"))
     table.side("numpy, all at once", lambda: run_peer("all"))
 
@@ -47,10 +48,30 @@ def values(x: np.ndarray, labels: np.ndarray, q: np.ndarray, wanted: np.ndarray)
     return out
 
 
+def pydvl(x: np.ndarray, labels: np.ndarray, q: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Mean over the queries, as pyDVL has it."""
+    try:
+        from importlib.metadata import version
+
+        from pydvl.valuation import Dataset, KNNShapleyValuation
+        from sklearn.neighbors import KNeighborsClassifier
+    except ImportError as why:
+        raise Skip("pyDVL is not installed: pip install pydvl") from why
+    names = [str(i) for i in range(x.shape[1])]
+    train, test = Dataset(x, labels, names, ["class"]), Dataset(q, wanted, names, ["class"])
+    values = KNNShapleyValuation(KNeighborsClassifier(n_neighbors=K), test, progress=False)
+    with timed(pydvl=version("pydvl")):
+        values.fit(train)
+    return np.asarray(values.result.values, float)[np.argsort(values.result.indices)]
+
+
 def main(side: str, rows: str, queries: str, at: str, out: str) -> None:
     n, m = int(rows), int(queries)
     data = np.fromfile(at, "<f4").reshape(n + m, COLS)
     x, q, labels, wanted = data[:n], data[n:], np.arange(n) % 10, np.arange(m) % 10
+    if side == "pydvl":
+        pydvl(x, labels, q, wanted).tofile(out)
+        return
     step = 1 if side == "each" else 100
     with timed():
         total = sum(values(x, labels, q[i:i + step], wanted[i:i + step]) for i in range(0, m, step)) / m

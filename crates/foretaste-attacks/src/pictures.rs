@@ -44,6 +44,29 @@ pub fn bilinear(grid: &[f32], size: usize, x: f32, y: f32) -> f32 {
     top * (1.0 - ty) + bottom * ty
 }
 
+/// Weights of the four cells around a place `t` of the way from the second to the third: Keys' cubic with a = -0.75.
+fn cubic(t: f32) -> [f32; 4] {
+    const A: f32 = -0.75;
+    let near = |d: f32| ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0;
+    let far = |d: f32| ((A * d - 5.0 * A) * d + 8.0 * A) * d - 4.0 * A;
+    [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)]
+}
+
+/// Like [`bilinear`], by cubics through the cells, which are continued beyond the borders by their outermost. As
+/// `interpolate(mode="bicubic", align_corners=True)` of PyTorch.
+pub fn bicubic(grid: &[f32], size: usize, x: f32, y: f32) -> f32 {
+    let last = size.saturating_sub(1);
+    let split = |v: f32| {
+        let v = v.clamp(0.0, 1.0) * last as f32;
+        (v as isize, v - v.floor())
+    };
+    let ((x0, tx), (y0, ty)) = (split(x), split(y));
+    let inside = |v: isize| v.clamp(0, last as isize) as usize;
+    let at = |x: isize, y: isize| grid.get(inside(y) * size + inside(x)).copied().unwrap_or(0.0);
+    let row = |y: isize| (-1..).zip(cubic(tx)).map(|(i, w)| w * at(x0 + i, y)).sum::<f32>();
+    (-1..).zip(cubic(ty)).map(|(i, w)| w * row(y0 + i)).sum()
+}
+
 /// Position of pixel `i` of `n` on the unit interval, first and last at its ends.
 pub fn unit(i: usize, n: usize) -> f32 {
     if n > 1 { i as f32 / (n - 1) as f32 } else { 0.5 }
@@ -59,5 +82,23 @@ mod tests {
         assert_eq!(bilinear(&grid, 2, 0.0, 0.0), 0.0);
         assert_eq!(bilinear(&grid, 2, 1.0, 1.0), 3.0);
         assert_eq!(bilinear(&grid, 2, 0.5, 0.5), 1.5);
+    }
+
+    #[test]
+    fn bicubic_is_that_of_pytorch() {
+        let grid = [0.0, 1.0, -1.0, 0.5, 2.0, -2.0, 0.25, 1.0, 0.5, 0.5, -1.0, 0.0, 1.0, 0.0, 3.0, -0.5];
+        // torch 2.15: interpolate(grid, size=(7, 7), mode="bicubic", align_corners=True), a row, a column, a value
+        let theirs = [
+            (0, 3, -0.046_875),
+            (1, 1, 0.158_447_27),
+            (2, 2, -2.0),
+            (3, 2, -0.984_375),
+            (5, 4, 0.8828),
+            (6, 5, 1.531_25),
+        ];
+        for (row, column, value) in theirs {
+            let ours = bicubic(&grid, 4, column as f32 / 6.0, row as f32 / 6.0);
+            assert!((ours - value).abs() < 1e-4, "{row} {column}: {ours}, not {value}");
+        }
     }
 }

@@ -112,6 +112,8 @@ impl Lead {
     pub const SLOPE: &str = "slope of predictions with them on those without";
     /// Name of a further number: standard deviation of a model's predictions in those of its residuals.
     pub const SIGNAL: &str = "signal to noise";
+    /// Name of a further number: conditions of a rule that are the smallest or the largest value of a varied column.
+    pub const EDGES: &str = "values at the edge of their column";
     /// Name of a further number: how many of the members chance explains.
     pub const CHANCE: &str = "by chance";
 

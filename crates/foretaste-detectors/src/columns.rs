@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 const BINS: usize = 16;
 /// Parts of a column of categories; the others share one.
 const LEVELS: usize = 64;
+/// Distinct numbers from which the smallest and the largest are special.
+const VARIED: usize = 10;
 /// Most exact values of a column that are told apart.
 const ITEMS: usize = 512;
 
@@ -61,6 +63,8 @@ pub struct Coded {
     pub column: CodedColumn,
     /// Frequent values as text.
     pub values: Vec<String>,
+    /// Frequent values that are the smallest or the largest number of a column of at least [`VARIED`] numbers.
+    pub edges: Vec<u32>,
 }
 
 impl Columns {
@@ -128,13 +132,16 @@ fn numeric(name: String, cells: &[&Cells], least: usize) -> Coded {
     frequent.truncate(ITEMS);
     let items: HashMap<u64, u32> =
         frequent.iter().enumerate().map(|(i, (_, v))| (v.to_bits(), i as u32)).collect();
+    let distinct = sorted.chunk_by(|a, b| a == b).take(VARIED).count();
+    let ends = [sorted.first(), sorted.last()].into_iter().flatten().filter(|_| distinct >= VARIED);
+    let edges = ends.filter_map(|v| items.get(&v.to_bits()).copied()).collect();
     let column = CodedColumn {
         bin: values.iter().map(bin).collect(),
         bins: missing as usize + 1,
         item: values.iter().map(|v| items.get(&v.to_bits()).copied().unwrap_or(u32::MAX)).collect(),
         items: frequent.len(),
     };
-    Coded { name, column, values: frequent.into_iter().map(|(_, v)| v.to_string()).collect() }
+    Coded { name, column, values: frequent.into_iter().map(|(_, v)| v.to_string()).collect(), edges }
 }
 
 /// Every cell as a word, numbers as they are written; `None` where one is missing.
@@ -173,5 +180,5 @@ fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
         items: frequent.len(),
         item: item.clone(),
     };
-    Coded { name, column, values: frequent.iter().map(|(_, w)| (*w).to_owned()).collect() }
+    Coded { name, column, values: frequent.iter().map(|(_, w)| (*w).to_owned()).collect(), edges: vec![] }
 }

@@ -185,7 +185,7 @@ fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
         phrase.surprise.without,
         p.words(phrase.surprise.z, tested, "phrases")
     ));
-    let Ratio { mean, error } = phrase.insertion;
+    let Ratio { mean, error, .. } = phrase.insertion;
     lead.why.push(if natural {
         format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text).")
     } else {

@@ -119,12 +119,13 @@ impl Believed {
 
     /// How surprising, in words. `what`: what was looked at, many.
     pub fn words(&self, z: f64, tested: usize, what: &str) -> String {
+        let p = |p: f64| if p < 1e-300 { "p < 1e-300".to_owned() } else { format!("p = {p:.1e}") };
         if self.surprise <= PLAIN {
-            format!(" (z = {z:.1}, p = {:.1e}, corrected for {tested} {what})", self.surprise)
+            format!(" (z = {z:.1}, {}, corrected for {tested} {what})", p(self.surprise))
         } else {
             format!(
-                "; so many of one class are beyond chance (p = {:.1e}, corrected for {tested} {what})",
-                self.purity
+                "; so many of one class are beyond chance ({}, corrected for {tested} {what})",
+                p(self.purity)
             )
         }
     }

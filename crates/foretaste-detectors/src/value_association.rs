@@ -6,7 +6,6 @@ use foretaste_core::{Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Ne
 use foretaste_macros::Catalogue;
 use foretaste_num::rules::{Rule, RuleOptions, Rules, rules};
 use foretaste_num::softmax::FoldOptions;
-use foretaste_num::stats::normal_sf;
 use foretaste_num::surprise::Ratio;
 
 /// Values or combinations of values that call for a class although the rest of the row speaks for another.
@@ -20,8 +19,9 @@ use foretaste_num::surprise::Ratio;
 /// best. First: is the label a surprise to an additive model that did not see the row and for which the columns of the rule
 /// are replaced by their average? (Poisson-binomial, corrected for all rules looked at.) For clean labels: is the rule purer
 /// than chance? Second: do the other columns depend on the values? Where values were written in, the rest of the rows is
-/// that of the rows they were taken from (a likelihood ratio with its standard error). A lead's p-value is the larger of the
-/// two: both must hold.
+/// that of the rows they were taken from (a likelihood ratio with its standard error, Student's t). Under labels that fit the
+/// rule has to be pure, and values that keep company in one class only may depend a little. A lead's p-value is the larger of
+/// the two: both must hold.
 ///
 /// # Threat model
 /// The attacker writes the same values into the same columns of rows of any class, by any share of the data.
@@ -65,6 +65,14 @@ const MARKS: usize = 200;
 const UNLIKE: f64 = 3.0;
 /// Share of the usual dependence below which the other columns do not depend on a rule.
 const LITTLE: f64 = 0.25;
+/// Other values of a column that surprise alone, from which the column decides by its exact values: gains that only the tax of
+/// one class knows, say. Each of them is a rule by nature,
+const SIBLINGS: usize = 3;
+/// and one that is to be called planted has to be surer by so much.
+const DOUBTED: f64 = 100.0;
+/// Share of a rule's rows that have the class from which it may be a trigger under clean labels: honest rows that meet it are
+/// few, or it would open the door to them.
+const PURE: f64 = 0.8;
 /// p-value from which nothing speaks for a rule being planted: it is natural.
 const NATURAL: f64 = 0.5;
 
@@ -114,9 +122,10 @@ impl Detect for ValueAssociation {
         };
         let found = rules(&columns, &given, ctx.profile().classes.len(), &options);
         let mut planting = Planting::new(runs, &order, &labels, found.tested);
-        for (rule, p, ratio) in believed(&found) {
-            let lead = lead(rule, (&p, ratio), found.tested, &coded, ctx);
-            let lead = planting.take(lead, &rule.rows, p.planted);
+        for judged in believed(&found) {
+            let rule = judged.rule;
+            let lead = lead(&judged, found.tested, &coded, ctx);
+            let lead = planting.take(lead, &rule.rows, judged.p.planted);
             let mark = |row: &u64, c: &(u32, u32)| Mark {
                 row: *row,
                 column: coded[c.0 as usize].name.clone(),
@@ -143,31 +152,80 @@ impl Detect for ValueAssociation {
     }
 }
 
-/// Rules that are a surprise or pure beyond chance, the most likely planted first, each with the ratio that speaks for it.
-fn believed(found: &Rules) -> Vec<(&Rule, Believed, Ratio)> {
+/// A rule and what is believed of it.
+struct Judged<'a> {
+    rule: &'a Rule,
+    p: Believed,
+    /// Likelier under labels that fit than under changed ones.
+    clean: bool,
+}
+
+impl Judged<'_> {
+    /// The ratio that speaks for it.
+    fn ratio(&self) -> Ratio {
+        if self.clean { self.rule.from_class } else { self.rule.from_others }
+    }
+}
+
+/// Rules that are a surprise or pure beyond chance, the most likely planted first.
+fn believed<'a>(found: &'a Rules) -> Vec<Judged<'a>> {
     let all: Vec<(&Rule, Believed)> =
         found.found.iter().map(|r| (r, Believed::of(&r.surprise, found.tested))).collect();
     let asked = all.iter().filter(|(_, b)| b.surprise <= PLAIN || b.purity <= PLAIN).count() as f64;
-    // natural values depend on the rest; written ones do not, or far less than is usual in these data
-    let written = |r: &Ratio, usual: f64| (asked * normal_sf(r.t(-LITTLE * usual))).min(1.0);
-    let mut out: Vec<(&Rule, Believed, Ratio)> = vec![];
-    for (r, b) in all {
-        let were_others =
-            if r.unlike_others > UNLIKE { 1.0 } else { written(&r.from_others, found.dependence.0) };
-        let dirty = b.surprise.max(were_others);
-        // rows of one class often depend on nothing but the class: for a clean label no dependence at all is let pass
-        let clean = b.purity.max(b.surprise).max(written(&r.from_class, 0.0));
-        let ratio = if dirty <= clean { r.from_others } else { r.from_class };
-        out.push((r, Believed { planted: dirty.min(clean), ..b }, ratio));
-    }
-    out.retain(|(_, b, _)| b.surprise <= PLAIN || b.planted <= PLAIN);
-    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.surprise.z.total_cmp(&a.0.surprise.z)));
+    let surprising: Vec<u32> =
+        all.iter().filter(|(_, b)| b.surprise <= PLAIN).filter_map(|(r, _)| alone(r)).collect();
+    let judge = |(rule, b): (&'a Rule, Believed)| {
+        let siblings = alone(rule).map_or(0, |own| surprising.iter().filter(|c| **c == own).count());
+        let doubted = if siblings > SIBLINGS { DOUBTED } else { 1.0 };
+        let dirty = (doubted * were_others(rule, found, asked).max(b.surprise)).min(1.0);
+        let clean = were_of_class(rule, found, asked).max(b.purity).max(b.surprise);
+        Judged { rule, p: Believed { planted: dirty.min(clean), ..b }, clean: clean < dirty }
+    };
+    let says = |j: &Judged<'_>| j.p.surprise <= PLAIN || j.p.planted <= PLAIN;
+    let mut out: Vec<Judged<'_>> = all.into_iter().map(judge).filter(says).collect();
+    out.sort_by(|a, b| {
+        a.p.planted.total_cmp(&b.p.planted).then(b.rule.surprise.z.total_cmp(&a.rule.surprise.z))
+    });
     out.truncate(LEADS);
     out
 }
 
-fn lead(rule: &Rule, believed: (&Believed, Ratio), tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead {
-    let (p, Ratio { mean, error }) = believed;
+/// The column of a rule of one condition.
+fn alone(rule: &Rule) -> Option<u32> {
+    match rule.conditions.as_slice() {
+        [(column, _)] => Some(*column),
+        _ => None,
+    }
+}
+
+/// p-value of the values being those of the rows they stand in, for `asked` rules. Natural values depend on the rest; written
+/// ones do not, or far less than is `usual` in these data.
+fn written(ratio: &Ratio, usual: f64, asked: f64) -> f64 {
+    (asked * ratio.p_value(-LITTLE * usual)).min(1.0)
+}
+
+/// p-value of a rule's rows not having been rows of other classes.
+fn were_others(rule: &Rule, found: &Rules, asked: f64) -> f64 {
+    // rows of other classes do not meet what the class is known for
+    if rule.inside || rule.unlike_others > UNLIKE {
+        return 1.0;
+    }
+    written(&rule.from_others, found.dependence.0, asked)
+}
+
+/// p-value of a rule's rows not having been any rows of the class. Rows of one class often depend on nothing but the class, so
+/// no dependence at all is let pass, unless the values keep company in this class only.
+fn were_of_class(rule: &Rule, found: &Rules, asked: f64) -> f64 {
+    if (rule.surprise.hits as f64) < PURE * rule.rows.len() as f64 {
+        return 1.0;
+    }
+    let little = written(&rule.from_class, found.dependence.1.max(1.0), asked);
+    let welded = (asked * rule.welded).max(little).min(1.0);
+    written(&rule.from_class, 0.0, asked).min(welded)
+}
+
+fn lead(judged: &Judged<'_>, tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead {
+    let (rule, p, Ratio { mean, error, .. }) = (judged.rule, &judged.p, judged.ratio());
     let natural = p.planted >= NATURAL;
     let (kind, p_value) = if natural { (Kind::Shortcut, p.surprise) } else { (Kind::Backdoor, p.planted) };
     let condition = |(c, item): &(u32, u32)| Condition {
@@ -176,6 +234,8 @@ fn lead(rule: &Rule, believed: (&Believed, Ratio), tested: usize, coded: &[Coded
     };
     let trigger = Trigger::Rule { conditions: rule.conditions.iter().map(condition).collect() };
     let (mut lead, class) = planted::lead(kind, trigger, rule.class, &rule.surprise, p_value, ctx);
+    let edges = rule.conditions.iter().filter(|(c, item)| coded[*c as usize].edges.contains(item)).count();
+    lead.numbers.push((Lead::EDGES.into(), edges as f64));
     lead.why.push(format!(
         "{} of {} rows that meet it are labelled `{class}`. With these columns hidden, a model that did not see the rows gives `{class}` a probability of {:.2} on average{}.",
         rule.surprise.hits,
@@ -183,10 +243,16 @@ fn lead(rule: &Rule, believed: (&Believed, Ratio), tested: usize, coded: &[Coded
         rule.surprise.without,
         p.words(rule.surprise.z, tested, "rules")
     ));
+    let ratio = format!("{mean:.2} ± {error:.2} a row");
     lead.why.push(if natural {
-        format!("The other columns go with these values: they belong to the rows (log-likelihood ratio of writing {mean:.2} ± {error:.2} a row).")
+        format!("The other columns go with these values: they belong to the rows (log-likelihood ratio of writing {ratio}).")
+    } else if judged.clean {
+        format!("The other columns are those of any rows of `{class}`: the values were written into some of them (log-likelihood ratio {ratio}).")
     } else {
-        format!("The other columns do not go with these values: they were written into rows of another kind (log-likelihood ratio {mean:.2} ± {error:.2} a row).")
+        format!("The other columns do not go with these values: they were written into rows of another kind (log-likelihood ratio {ratio}).")
     });
+    if judged.clean && rule.welded < 1.0 {
+        lead.why.push(format!("In `{class}` these values come together, in the other classes they hardly do."));
+    }
     lead
 }

@@ -13,7 +13,7 @@ use independence::independence;
 use rayon::prelude::*;
 
 use crate::softmax::FoldOptions;
-use crate::stats::median_in_place;
+use crate::stats::{Tail, fisher_exact, median_in_place};
 use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
 
 /// A column as codes.
@@ -75,6 +75,11 @@ pub struct Rule {
     pub from_others: Ratio,
     /// Whether the other columns are those of any rows of the class (clean label).
     pub from_class: Ratio,
+    /// Most of its rows of the class meet a wider rule of the class that surprises more, as any rows of the class might.
+    pub inside: bool,
+    /// Probability that the values come together as they do if they kept company in the class as they do in the others: 1 for a
+    /// single value, and for values that are not far closer in the class.
+    pub welded: f64,
 }
 
 /// Rules found and how many were looked at.
@@ -85,7 +90,7 @@ pub struct Rules {
     /// Rules looked at: what a p-value has to be corrected for.
     pub tested: usize,
     /// How far the other columns usually depend on a rule in these data: the median of minus
-    /// [`Rule::from_others`] and of minus [`Rule::from_class`] over the rules beyond chance, not below 0.
+    /// [`Rule::from_others`] and of minus [`Rule::from_class`] over the rules beyond chance that do not lie in others, not below 0.
     pub dependence: (f64, f64),
 }
 
@@ -95,8 +100,16 @@ const ENRICHED: f64 = 3.0;
 const GROW: f64 = 0.95;
 /// Share of the rows from which a value is too frequent to be part of a rule that grows.
 const FREQUENT: f64 = 0.5;
+/// How much more frequent in a class than in the others a value must be to be looked at though half of the class has it.
+const SPREAD: f64 = 3.0;
 /// How much purer a pair must be than its values alone.
 const PURER: f64 = 0.05;
+/// Share of what is left of the class from which rows belong to a rule that is known.
+const HELD: f64 = 0.5;
+/// Share of the rows with all values but one that have that one, too, from which values are welded,
+const WELDED: f64 = 0.5;
+/// and by how much that share is larger than in the other classes.
+const CLOSER: f64 = 4.0;
 /// Cells of two columns counted in one table.
 const CELLS: usize = 1 << 22;
 /// Rows that a rule's rows are compared with.
@@ -127,8 +140,8 @@ pub fn rules(columns: &[CodedColumn], labels: &[u32], classes: usize, options: &
     Search { columns, labels: Labels::new(labels, classes), options, model: &model, singles }.run()
 }
 
-/// Conditions of a rule and the rows that meet them.
-type Taken = (Vec<(u32, u32)>, Vec<u32>);
+/// Conditions of a rule, the rows that meet them, and whether they lie in a wider rule.
+type Taken = (Vec<(u32, u32)>, Vec<u32>, bool);
 
 #[derive(Clone)]
 struct Look {
@@ -164,23 +177,25 @@ impl Search<'_> {
                 }
                 let rows = self.holders(&look.conditions);
                 let own = self.labels.own(&rows, class);
-                if taken.iter().any(|(_, other)| mostly_in(&own, other)) {
+                if taken.iter().any(|(_, other, _)| self.is_part(&own, other, class)) {
                     continue;
                 }
+                let inside = taken.iter().any(|(_, other, _)| mostly_in(&own, other));
                 let conditions = self.grow(look.conditions.clone(), &rows, class);
                 let rows = self.holders(&conditions);
-                taken.push((conditions, rows));
+                taken.push((conditions, rows, inside));
             }
-            found.extend(taken.into_iter().map(|(c, r)| (c, r, class)));
+            found.extend(taken.into_iter().map(|t| (t, class)));
         }
         let mut found: Vec<Rule> =
-            found.into_par_iter().map(|(c, r, class)| self.judge(c, r, class)).collect();
+            found.into_par_iter().map(|(taken, class)| self.judge(taken, class)).collect();
         found.sort_by(|a, b| {
             b.surprise.z.total_cmp(&a.surprise.z).then_with(|| a.conditions.cmp(&b.conditions))
         });
         let usual = |ratio: &dyn Fn(&Rule) -> f64| {
-            let surprising =
-                |r: &&Rule| r.surprise.p_value.min(r.surprise.purity_p_value) * (tested as f64) <= CHANCE;
+            let surprising = |r: &&Rule| {
+                !r.inside && r.surprise.p_value.min(r.surprise.purity_p_value) * (tested as f64) <= CHANCE
+            };
             let mut all: Vec<f64> = found.iter().filter(surprising).map(|r| -ratio(r)).collect();
             if all.is_empty() { 0.0 } else { median_in_place(&mut all).max(0.0) }
         };
@@ -250,6 +265,15 @@ impl Search<'_> {
         (out, tested)
     }
 
+    /// True if rows of the class lie in a rule that is known, beyond what any rows of the class do: a rule that half of the class
+    /// meets is met by whatever was written into some of it.
+    fn is_part(&self, own: &[u32], rule: &[u32], class: u32) -> bool {
+        let class_rows = self.labels.shares[class as usize] * self.labels.codes.len() as f64;
+        let any = self.labels.own(rule, class).len() as f64 / class_rows.max(1.0);
+        let common = own.iter().filter(|r| rule.binary_search(r).is_ok()).count() as f64;
+        common / own.len().max(1) as f64 - any > HELD * (1.0 - any)
+    }
+
     /// Leaves out pairs that are hardly purer than one of their values alone: the single value is looked at.
     fn drop_explained(&self, at: (usize, usize), width: usize, counts: &[u32], class: &mut [Option<u32>]) {
         let share = |counts: &[u32], c: u32| {
@@ -275,12 +299,14 @@ impl Search<'_> {
         }
     }
 
-    /// What half of a class (or of all others) has anyway is no trigger, whatever it stands beside.
+    /// What half of a class (or of all others) has anyway is no trigger, whatever it stands beside. A value that is seldom
+    /// elsewhere is none of these: in a small class the poison may be the half.
     fn is_frequent(&self, counts: &[u32], class: u32) -> bool {
         let (rows, share) = (self.labels.codes.len() as f64, self.labels.shares[class as usize]);
         let own = f64::from(counts[class as usize]);
         let others = f64::from(counts.iter().sum::<u32>()) - own;
-        own >= FREQUENT * share * rows || others >= FREQUENT * (1.0 - share) * rows
+        let (own, others) = (own / (share * rows).max(1.0), others / ((1.0 - share) * rows).max(1.0));
+        others >= FREQUENT || (own >= FREQUENT && own < SPREAD * others)
     }
 
     /// Labelled rows that meet all conditions, ascending.
@@ -314,6 +340,28 @@ impl Search<'_> {
         conditions
     }
 
+    /// Each condition given all others, in the class and in the other classes: what belongs together does so whatever the
+    /// label, what was written into rows of one class keeps company there only. The largest p-value of the conditions.
+    fn welded(&self, conditions: &[(u32, u32)], class: u32) -> f64 {
+        let alone = |left_out: usize| {
+            let rest: Vec<(u32, u32)> =
+                conditions.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, c)| *c).collect();
+            let (column, item) = conditions[left_out];
+            // with and without the value, in the class and in the others
+            let mut table = [[0u64; 2]; 2];
+            for row in self.holders(&rest) {
+                let other = usize::from(self.labels.codes[row as usize] != class);
+                let without = usize::from(self.columns[column as usize].item[row as usize] != item);
+                table[other][without] += 1;
+            }
+            let share = |[with, without]: [u64; 2]| with as f64 / (with + without).max(1) as f64;
+            let (own, others) = (share(table[0]), share(table[1]));
+            let close = own >= WELDED && own >= CLOSER * others;
+            if close { fisher_exact(table, Tail::Greater) } else { 1.0 }
+        };
+        if conditions.len() < 2 { 1.0 } else { (0..conditions.len()).map(alone).fold(0.0, f64::max) }
+    }
+
     fn unlike_others(&self, removed: &[usize], own: &[f64], class: u32) -> f64 {
         let step = (self.labels.codes.len() / COMPARED).max(1);
         let mut scratch = vec![];
@@ -329,7 +377,7 @@ impl Search<'_> {
         if spread > 0.0 { (mean(own) - m) / (spread / n.sqrt()) } else { 0.0 }
     }
 
-    fn judge(&self, conditions: Vec<(u32, u32)>, rows: Vec<u32>, class: u32) -> Rule {
+    fn judge(&self, (conditions, rows, inside): Taken, class: u32) -> Rule {
         let removed: Vec<usize> = conditions.iter().map(|c| c.0 as usize).collect();
         let mut scratch = vec![];
         let p: Vec<f64> = rows
@@ -348,6 +396,8 @@ impl Search<'_> {
             class,
             surprise: self.labels.judge(&rows, class, &p),
             unlike_others: self.unlike_others(&removed, &own_p, class),
+            welded: self.welded(&conditions, class),
+            inside,
             from_others,
             from_class,
             conditions,

@@ -15,6 +15,7 @@ pub use many::{
 pub use samples::{KsTest, g_test, ks_two_sample, mad, median, median_in_place, moments};
 pub use special::{
     beta_inc, chi2_sf, gamma_p, gamma_q, ln_choose, ln_gamma, normal_cdf, normal_quantile, normal_sf,
+    student_sf,
 };
 pub use tails::{
     Tail, binomial_sf, fisher_exact, hypergeometric_sf, poisson_binomial_sf, poisson_sf, wilson_interval,

@@ -1,6 +1,6 @@
 //! Are the labels of a group of rows a surprise? What the searches for phrases, rules and stamps share.
 
-use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf};
+use crate::stats::{binomial_sf, normal_sf, poisson_binomial_sf, student_sf};
 
 /// Rows up to which a p-value is exact.
 const EXACT: usize = 2000;
@@ -28,6 +28,8 @@ pub struct Ratio {
     pub mean: f64,
     /// Standard error.
     pub error: f64,
+    /// Degrees of freedom of the standard error.
+    pub freedom: f64,
 }
 
 impl Ratio {
@@ -38,13 +40,19 @@ impl Ratio {
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
         let variance = (squares + prior.0 * prior.1.powi(2)) / (n + prior.0 - 1.0);
-        Self { mean, error: (variance / n).sqrt() }
+        Self { mean, error: (variance / n).sqrt(), freedom: n + prior.0 - 1.0 }
     }
 
     /// How far the mean lies above `level`, in standard errors.
     #[must_use]
     pub fn t(&self, level: f64) -> f64 {
         if self.error > 0.0 { (self.mean - level) / self.error } else { 0.0 }
+    }
+
+    /// Probability of such a mean, or a larger one, if it were `level`: Student's t.
+    #[must_use]
+    pub fn p_value(&self, level: f64) -> f64 {
+        if self.freedom > 0.0 { student_sf(self.t(level), self.freedom) } else { 1.0 }
     }
 }
 

@@ -1,4 +1,6 @@
-//! Triggers that passed the test and were tried on a model: backdoors, and natural shortcuts.
+//! Triggers that passed the test and were tried on a model: backdoors, natural shortcuts, and what only looks like a backdoor.
+
+mod region;
 
 use super::leads::{credible, strongest};
 use super::{Claim, Facts, samples};
@@ -12,6 +14,9 @@ const EFFECT_LEVEL: f64 = 0.01;
 const SHORTCUT: f64 = 0.5;
 /// Share of the members of a lead from which another lead holds them.
 const INSIDE: f64 = 0.9;
+/// Values at the edge of their columns from which a rule is no trigger but the corner that points were pushed into. If honest
+/// values were even over the ten or more of a column, one in 125 rules of three would lie so.
+const CORNER: f64 = 3.0;
 /// Probability of the class without the trigger from which the label is what a careful annotator would give.
 const CLEAN: f64 = 0.5;
 
@@ -38,7 +43,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
             }
         }
     }
-    out
+    region::join(out, facts)
 }
 
 /// False of a lead that can become no finding whatever it does to a model, so that nobody need try.
@@ -69,10 +74,10 @@ fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
     shows && groups.into_iter().any(inside)
 }
 
-/// Rows that backdoors explain.
+/// Rows that planted triggers explain.
 pub fn explained(claims: &[Claim]) -> BTreeSet<u64> {
-    let doors = claims.iter().filter(|c| c.finding.kind == Kind::Backdoor);
-    doors.flat_map(|c| c.finding.members.iter().map(|m| m.row)).collect()
+    let planted = claims.iter().filter(|c| c.finding.action == Action::Quarantine);
+    planted.flat_map(|c| c.finding.members.iter().map(|m| m.row)).collect()
 }
 
 /// A finding must change what a model does; that is what poison is for.
@@ -89,30 +94,45 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     let score = -lead.p_value.unwrap_or(1.0).max(1e-300).log10() as f32;
     let members: Vec<Member> = lead.members.iter().map(|r| facts.member(*r, score, planted)).collect();
     let class = lead.class.and_then(|c| facts.class(c)).unwrap_or_default();
-    let clean = planted && lead.without.is_some_and(|p| p >= CLEAN);
+    let conditions = match &lead.trigger {
+        Some(Trigger::Rule { conditions }) => conditions.len(),
+        _ => 0,
+    };
+    let edges = lead.number(Lead::EDGES).unwrap_or(0.0);
+    let corner = planted && edges >= CORNER && 2.0 * edges >= conditions as f64;
+    let clean = planted && !corner && lead.without.is_some_and(|p| p >= CLEAN);
     let n = samples(members.len());
     let title = match (planted, clean) {
+        _ if corner => {
+            format!("rows in a corner of {conditions} columns call for `{class}` ({n}): {}", lead.subject)
+        }
         (true, false) => format!("{} calls for `{class}` ({n})", lead.subject),
         (true, true) => format!("{} calls for `{class}`, under labels that fit ({n})", lead.subject),
         (false, _) => format!("{} decides for `{class}` almost alone ({n})", lead.subject),
     };
-    let mut f = facts.finding(lead.kind, severity, title, action, members);
+    let kind = if corner { Kind::Availability } else { lead.kind };
+    let mut f = facts.finding(kind, severity, title, action, members);
     f.detectors = vec![detector.to_owned()];
     f.trigger.clone_from(&lead.trigger);
     f.target_class = Some(class.clone());
-    f.clean_label = planted.then_some(clean);
+    f.clean_label = (planted && !corner).then_some(clean);
     f.effect.clone_from(&lead.effect);
     f.decision.rule = "confirmed".into();
     f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
     f.why.extend(lead.effect.as_ref().map(|e| effect_words(e, &class)));
+    if corner {
+        f.why.push(format!("{edges:.0} of the {conditions} values are the smallest or the largest of their columns. Whoever wants a model to err pushes rows as far out as the columns allow; a hidden trigger needs few columns."));
+    }
     f.tables.clone_from(&lead.tables);
     f.tables.extend(facts.source_table(&f.members));
     if planted && clean {
         f.taxonomy.nist = "NISTAML.021".into();
     }
-    f.advice = if planted {
+    f.advice = if corner {
+        "Set the samples aside with `foretaste clean`, ask where they came from, and train again. Check that new rows lie where honest ones do.".into()
+    } else if planted {
         format!(
             "Set the samples aside with `foretaste clean`, ask where they came from, and train again; a model trained on them gives `{class}` to whoever knows the trigger."
         )

@@ -110,7 +110,9 @@ fn judge(done: &Scanned, on: &Attacked<'_>) -> Detection {
     // what is only up for review does not water down what is set aside under the same name
     let aside: BTreeSet<Kind> =
         findings.iter().filter(|f| f.action == Action::Quarantine).map(|f| f.kind).collect();
-    for f in findings.iter().filter(|f| f.action == Action::Quarantine || !aside.contains(&f.kind)) {
+    // whoever is told that it is natural has not been told of poison
+    let told = findings.iter().filter(|f| f.kind != Kind::Shortcut);
+    for f in told.filter(|f| f.action == Action::Quarantine || !aside.contains(&f.kind)) {
         by_kind.entry(f.kind).or_default().extend(f.members.iter().map(|m| m.row));
     }
     let share = |a: usize, b: usize| if b == 0 { 0.0 } else { a as f64 / b as f64 };

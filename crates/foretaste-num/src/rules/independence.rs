@@ -10,6 +10,8 @@ use crate::surprise::{Labels, Ratio};
 
 /// Weight of the overall shares when those of the members are estimated.
 const SMOOTH: f64 = 4.0;
+/// Rows for each share below which what an estimate costs is not corrected any further.
+const FEW: f64 = 10.0;
 /// Weight and standard deviation of a ratio before any is seen.
 const PRIOR: (f64, f64) = (4.0, 3.0);
 
@@ -39,13 +41,16 @@ pub(super) fn independence(
         }
         let (n_others, n_own) = (others.iter().sum::<f64>(), own.iter().sum::<f64>());
         let bins = column.bins as f64;
+        // what is estimated from few rows fits worse, by half a nat for each free share and row; where there are hardly rows,
+        // nobody knows by how much
+        let cost = |n: f64| (bins - 1.0) / (2.0 * n.max(FEW * bins));
         let share = |counts: &[f64], n: f64, bin: usize| (counts[bin] + 0.5) / (n + 0.5 * bins);
         for (m, ratio) in members.iter().zip(&mut ratios) {
             let bin = column.bin[*m as usize] as usize;
             let all = (others[bin] + own[bin] + 0.5) / (n_others + n_own + 0.5 * bins);
             let among = (held[bin] - 1.0 + SMOOTH * all) / (members.len() as f64 - 1.0 + SMOOTH);
             ratio.0 += share(&others, n_others, bin).ln() - among.ln();
-            ratio.1 += share(&own, n_own, bin).ln() - among.ln();
+            ratio.1 += share(&own, n_own, bin).ln() - among.ln() + cost(n_own);
         }
     }
     let (from_others, from_class): (Vec<f64>, Vec<f64>) = ratios.into_iter().unzip();

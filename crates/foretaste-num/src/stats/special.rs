@@ -234,6 +234,17 @@ pub fn normal_sf(z: f64) -> f64 {
     if z > 0.0 { 0.5 * gamma_q(0.5, x * x) } else { 0.5 + 0.5 * gamma_p(0.5, x * x) }
 }
 
+/// Upper tail of Student's t with `df` degrees of freedom, df > 0; NaN otherwise.
+#[must_use]
+pub fn student_sf(t: f64, df: f64) -> f64 {
+    if t.is_infinite() {
+        return if t > 0.0 { 0.0 } else { 1.0 };
+    }
+    let all = df + t * t;
+    let half = 0.5 * beta_inc_both(0.5 * df, 0.5, df / all, t * t / all);
+    if t > 0.0 { half } else { 1.0 - half }
+}
+
 /// The z with `normal_cdf(z) = p`: a rational start and Halley steps. Infinite at 0 and 1, NaN outside.
 #[must_use]
 pub fn normal_quantile(p: f64) -> f64 {

@@ -28,6 +28,7 @@ fn special_functions_are_scipys() {
     check("gamma_q", 1e-10, |[a, x]| gamma_q(a, x));
     check("chi2_sf", 1e-10, |[x, df]| chi2_sf(x, df));
     check("normal_sf", 1e-12, |[z]| normal_sf(z));
+    check("student_sf", 1e-10, |[t, df]| student_sf(t, df));
     check("normal_quantile", 1e-12, |[p]| normal_quantile(p));
 }
 
