@@ -341,7 +341,8 @@ impl Search<'_> {
     }
 
     /// Each condition given all others, in the class and in the other classes: what belongs together does so whatever the
-    /// label, what was written into rows of one class keeps company there only. The largest p-value of the conditions.
+    /// label, what was written into rows of one class keeps company there only. So do two values that make the label between
+    /// them, so that this says nothing alone. The largest p-value of the conditions.
     fn welded(&self, conditions: &[(u32, u32)], class: u32) -> f64 {
         let alone = |left_out: usize| {
             let rest: Vec<(u32, u32)> =
@@ -444,6 +445,29 @@ mod tests {
         let best = out.found.iter().find(|r| r.from_others.t(-out.dependence.0 / 4.0) > 3.0).unwrap();
         assert_eq!((best.conditions.as_slice(), best.class), (&[(4, 4), (5, 4)][..], 1));
         assert!(best.surprise.p_value * (out.tested as f64) < 1e-3, "{}", best.surprise.p_value);
+    }
+
+    #[test]
+    fn a_value_that_is_half_of_a_class_by_poison_is_looked_at() {
+        // a class of one row in 20, to which as many rows with two written values are added and half as many again
+        let mut rng = Rng::new(12, "rules");
+        let mut columns = vec![CodedColumn { bins: 8, items: 8, ..CodedColumn::default() }; 4];
+        let mut labels = vec![];
+        for i in 0..6000 {
+            let mut row: Vec<usize> = (0..4).map(|_| rng.below(8)).collect();
+            let mut label = u32::from(row[0] == 0 && rng.unit() < 0.4);
+            if i % 12 == 0 {
+                (row[2], row[3], label) = (1, 2, 1);
+            }
+            columns.iter_mut().zip(row).for_each(|(c, v)| {
+                c.bin.push(v as u32);
+                c.item.push(v as u32);
+            });
+            labels.push(label);
+        }
+        let out = rules(&columns, &labels, 2, &RuleOptions::default());
+        let planted = out.found.iter().find(|r| r.conditions == [(2, 1), (3, 2)] && r.class == 1).unwrap();
+        assert!(planted.welded < 1e-50 && planted.surprise.hits >= 500, "{planted:?}");
     }
 
     #[test]

@@ -131,3 +131,70 @@ fn labels_for_which_the_level_holds_are_set_aside_and_likely_ones_told_beside_th
         |f| members(f).iter().map(|m| m["row"].as_u64().unwrap()).collect::<std::collections::BTreeSet<_>>();
     assert!(rows(sure).is_disjoint(&rows(likely)));
 }
+
+/// The sample table of the program after `simulate`.
+fn attacked_table(room: &Room, attack: &[&str]) -> serde_json::Value {
+    let path = examples().join("adult_income.parquet");
+    let simulate = ["simulate", path.to_str().unwrap(), "--seed", "1", "--out", "p.parquet", "--attack"];
+    room.run(&[&simulate[..], attack].concat()).expect(0, &["poisoned"]);
+    room.scan(&["p.parquet"])
+}
+
+#[test]
+fn a_trigger_under_labels_that_fit_is_found_behind_natural_rules() {
+    let room = Room::new();
+    let attack = ["feature-trigger", "--set", "clean_label=true", "--poison-rate", "0.05"];
+    let report = attacked_table(&room, &attack);
+    let found = findings(&report, "backdoor");
+    let [door] = found.as_slice() else { panic!("{report:#}") };
+    assert_eq!(door["clean_label"], true, "{door:#}");
+    assert_eq!(door["members"].as_array().unwrap().len(), 250);
+}
+
+#[test]
+fn rows_pushed_into_a_corner_are_no_backdoor() {
+    let room = Room::new();
+    let report = attacked_table(&room, &["gradient-poisoning", "--set", "steps=10", "--poison-rate", "0.01"]);
+    let found = findings(&report, "availability");
+    assert!(found.iter().any(|f| f["title"].as_str().unwrap().starts_with("rows in a corner")), "{report:#}");
+    assert!(findings(&report, "backdoor").is_empty(), "{report:#}");
+}
+
+/// A table in which all rows with one of two codes are of one class by their other columns and labelled as the other.
+fn relabelled(rows: usize) -> String {
+    let mut state = 1u64;
+    let mut draw = |k: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % k
+    };
+    let mut out = "a,b,c,d,code,label\n".to_owned();
+    for _ in 0..rows {
+        let a = draw(6);
+        let mut like = || if draw(3) > 0 { a } else { draw(6) };
+        let (b, c) = (like(), like());
+        let d = draw(5);
+        let sure = a + b >= 5;
+        let yes = sure != (draw(40) == 0);
+        let changed = yes && sure && draw(8) == 0;
+        let code = match changed {
+            true if draw(2) > 0 => 3,
+            true => 7,
+            false => 10 + draw(12),
+        };
+        let label = if yes && !changed { "yes" } else { "no" };
+        out += &format!("k{a},k{b},k{c},k{d},c{code},{label}\n");
+    }
+    out
+}
+
+#[test]
+fn several_values_of_a_column_are_a_region_and_no_trigger() {
+    let room = Room::new();
+    room.write("d.csv", relabelled(3000));
+    let report = room.scan(&["d.csv"]);
+    assert!(findings(&report, "backdoor").is_empty(), "{report:#}");
+    let found = findings(&report, "label-poisoning");
+    let [region] = found.as_slice() else { panic!("{report:#}") };
+    let title = region["title"].as_str().unwrap();
+    assert!(title.contains("`c3`") && title.contains("`c7`") && title.contains("`no`"), "{title}");
+}
