@@ -449,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_value_that_is_half_of_a_class_by_poison_is_looked_at() {
-        // a class of one row in 20, to which as many rows with two written values are added and half as many again
+        // a class of one row in 20, to which nearly twice as many rows with two written values are added
         let mut rng = Rng::new(12, "rules");
         let mut columns = vec![CodedColumn { bins: 8, items: 8, ..CodedColumn::default() }; 4];
         let mut labels = vec![];

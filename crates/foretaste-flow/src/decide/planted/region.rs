@@ -1,7 +1,8 @@
 //! Rules of one column that call for one class by several of its values.
 //!
 //! A trigger is one value of a column: whoever writes values into rows gains nothing by writing different ones. Where several
-//! values of one column do alike, each against what the model says of it, the rows were there and their labels were changed.
+//! values of one column do alike, each beyond what the rest of its rows explains, the rows were there and their labels were
+//! changed.
 
 use super::super::leads::p_words;
 use crate::columns::thousands;
@@ -50,10 +51,10 @@ fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Clai
     }
     let values: Vec<&str> = claims.iter().filter_map(|c| value(c).map(|v| v.1)).collect();
     let named: Vec<String> = values.iter().take(NAMED).map(|v| format!("`{v}`")).collect();
-    let more = if values.len() > NAMED { ", ..." } else { "" };
+    let (between, more) = if values.len() > NAMED { (", ", ", ...") } else { (" or ", "") };
     let title = format!(
         "labels of rows with a `{column}` of {}{more} were changed to `{class}` ({})",
-        named.join(", "),
+        named.join(between),
         samples(members.len())
     );
     let members = members.into_values().collect();
@@ -64,7 +65,7 @@ fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Clai
     f.decision = best.decision.clone();
     f.effect.clone_from(&best.effect);
     f.why = vec![format!(
-        "{} values of `{column}` call for `{class}`, each beyond what the rest of its rows explains. A hidden trigger is one value; so it is the labels of these rows that were changed.",
+        "{} values of `{column}` call for `{class}`, each beyond what the rest of its rows explains. A hidden trigger is one value of a column, so several speak for labels that were changed; two triggers in one column would look the same.",
         values.len()
     )];
     f.why.extend(best.why.first().map(|w| format!("`{}`: {w}", values[0])));
