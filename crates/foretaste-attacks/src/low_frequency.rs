@@ -25,7 +25,8 @@ use foretaste_macros::Catalogue;
 ///
 /// # Caught by
 /// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % at least 99.7 % of the poisoned pictures and at most
-/// 0.02 % of the honest ones; among 2,800 clothes it missed three draws of six. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
+/// 0.02 % of the honest ones; among 2,800 clothes it missed 4 draws of 12 at 1 to 10 %, probably because black
+/// ground cuts off what the field takes away. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
