@@ -355,3 +355,9 @@ pub struct Split {
     /// Number of rows that stay.
     pub kept: u64,
 }
+
+/// A p-value in words; below the smallest double it is only bounded.
+#[must_use]
+pub fn p_words(p: f64) -> String {
+    if p < 1e-300 { "p < 1e-300".into() } else { format!("p = {p:.1e}") }
+}

@@ -34,7 +34,9 @@ pub use detect::{AnyDetect, Detect, Step, boxed};
 pub use effort::{AtEffort, Effort};
 pub use error::{Error, Result};
 pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
-pub use finding::{Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy};
+pub use finding::{
+    Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy, p_words,
+};
 pub use needs::{Growth, Needs};
 pub use plain::Sealed;
 pub use report::{

@@ -1,7 +1,7 @@
 //! What detectors of planted triggers share: from candidates to leads and a number for each row.
 
 use crate::gather::{PerRow, row_at};
-use foretaste_core::{Ctx, Kind, Lead, Suspicion, Trigger};
+use foretaste_core::{Ctx, Kind, Lead, Suspicion, Trigger, p_words};
 use foretaste_num::surprise::Surprise;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -119,13 +119,12 @@ impl Believed {
 
     /// How surprising, in words. `what`: what was looked at, many.
     pub fn words(&self, z: f64, tested: usize, what: &str) -> String {
-        let p = |p: f64| if p < 1e-300 { "p < 1e-300".to_owned() } else { format!("p = {p:.1e}") };
         if self.surprise <= PLAIN {
-            format!(" (z = {z:.1}, {}, corrected for {tested} {what})", p(self.surprise))
+            format!(" (z = {z:.1}, {}, corrected for {tested} {what})", p_words(self.surprise))
         } else {
             format!(
                 "; so many of one class are beyond chance ({}, corrected for {tested} {what})",
-                p(self.purity)
+                p_words(self.purity)
             )
         }
     }

@@ -4,8 +4,7 @@ use crate::columns::Columns;
 use crate::gather::{Gathered, PerRow, row_at};
 use crate::planted::{PLAIN, Planted, by_content};
 use foretaste_core::{
-    AtEffort, Batch, Ctx, Detect, Effort, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion,
-};
+    AtEffort, Batch, Ctx, Detect, Effort, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, p_words};
 use foretaste_macros::Catalogue;
 use foretaste_num::trimmed_ridge::{Options, Trim, trim};
 use serde::{Deserialize, Serialize};
@@ -179,7 +178,7 @@ fn group(found: &Trim, members: Vec<u64>) -> Option<Lead> {
     lead.statistic = ("share of samples predicted better without them".into(), harm.better as f64 / judged);
     lead.numbers = vec![(Lead::SLOPE.into(), harm.slope), (Lead::SIGNAL.into(), harm.signal)];
     lead.p_value = Some(harm.p_value);
-    let p = if harm.p_value < 1e-300 { "p < 1e-300".into() } else { format!("p = {:.1e}", harm.p_value) };
+    let p = p_words(harm.p_value);
     lead.why.push(
         "They are far from what models expect that were trained without what fits worst, for the spread that is usual where they stand."
             .into(),

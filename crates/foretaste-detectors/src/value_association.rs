@@ -31,7 +31,8 @@ use foretaste_num::surprise::Ratio;
 ///
 /// # Blind spots
 /// Values that differ from row to row (ranges, sums). Columns that have nothing to do with each other, where natural values
-/// look written in; the effect on a model then decides. Rules in fewer than `least_rows` rows.
+/// look written in; the effect on a model then decides. Under labels that fit: values that hardly any row of another class has,
+/// and rules in few rows. Rules in fewer than `least_rows` rows.
 ///
 /// # Example
 /// ```text

@@ -1,9 +1,9 @@
 //! Wrong labels with a system: from one origin, along one pair of classes. What has none stays labelling noise.
 
-use super::leads::{p_words, poison_level, strongest, upper};
+use super::leads::{poison_level, strongest, upper};
 use super::{Claim, Facts, percent, samples};
 use crate::columns::{count, thousands};
-use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion};
+use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion, p_words};
 use foretaste_num::label_ways::ways;
 use std::collections::{BTreeMap, BTreeSet};
 

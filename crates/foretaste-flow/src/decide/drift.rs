@@ -5,11 +5,10 @@
 //! whose distribution functions are 0.05 apart somewhere; 0.1 % of the rows outside all trusted numbers; 1 % of the samples
 //! recognisably new.
 
-use super::leads::p_words;
 use super::{Claim, Facts, samples};
 use crate::columns::{count, thousands};
 use crate::trusted::{Difference, Drift, Effect, Question};
-use foretaste_core::{Action, Finding, Kind, Member, Severity, Table};
+use foretaste_core::{Action, Finding, Kind, Member, Severity, Table, p_words};
 use foretaste_num::two_sample::Part;
 use std::collections::BTreeSet;
 

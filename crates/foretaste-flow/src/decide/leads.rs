@@ -2,7 +2,7 @@
 
 use super::{Claim, Facts, percent, rejected, samples};
 use crate::columns::{count, thousands};
-use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Table};
+use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Table, p_words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One finding per detector, kind and family of leads.
@@ -245,11 +245,6 @@ fn describe(f: &mut Finding, family: &str, leads: &[&Lead], facts: &Facts<'_>) {
             f.advice = "Look at them.".into();
         }
     }
-}
-
-/// A p-value in words; below the smallest double it is only bounded.
-pub fn p_words(p: f64) -> String {
-    if p < 1e-300 { "p < 1e-300".into() } else { format!("p = {p:.1e}") }
 }
 
 fn what(family: &str) -> &'static str {

@@ -4,10 +4,9 @@
 //! values of one column do alike, each beyond what the rest of its rows explains, the rows were there and their labels were
 //! changed.
 
-use super::super::leads::p_words;
 use crate::columns::thousands;
 use crate::decide::{Claim, Facts, samples};
-use foretaste_core::{Action, Kind, Member, Severity, Table, Trigger};
+use foretaste_core::{Action, Kind, Member, Severity, Table, Trigger, p_words};
 use std::collections::BTreeMap;
 
 /// Values of one column from which they are a region.
