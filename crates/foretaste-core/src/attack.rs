@@ -334,11 +334,11 @@ pub trait Attack: Send + Sync + 'static {
     fn enters(&self) -> Entering {
         Entering::Modify
     }
-    /// Samples to pick for `n` poisoned ones: fewer if one sample is the pattern of many.
+    /// Samples to pick for `n` poisoned ones: fewer if one sample is the pattern of many. Never falls as `n` grows.
     fn picks(&self, n: u64) -> u64 {
         n
     }
-    /// Cover samples to pick besides, for `n` poisoned ones.
+    /// Cover samples to pick besides, for `n` poisoned ones. Never falls as `n` grows.
     fn covers(&self, _n: u64) -> u64 {
         0
     }

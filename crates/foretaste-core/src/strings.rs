@@ -62,7 +62,11 @@ impl Strings {
 #[must_use]
 pub fn numbers(column: &ArrayRef) -> Option<Vec<f64>> {
     fn copy<T: ArrowPrimitiveType>(column: &ArrayRef, to: impl Fn(T::Native) -> f64) -> Vec<f64> {
-        column.as_primitive::<T>().iter().map(|v| v.map_or(f64::NAN, &to)).collect()
+        let cells = column.as_primitive::<T>();
+        if cells.null_count() == 0 {
+            return cells.values().iter().map(|v| to(*v)).collect();
+        }
+        cells.iter().map(|v| v.map_or(f64::NAN, &to)).collect()
     }
     use arrow_array::types as t;
     Some(match column.data_type() {

@@ -2,6 +2,7 @@
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use foldhash::fast::FixedState;
 use foretaste_core::{Strings, numbers};
 use std::collections::{HashMap, HashSet};
 
@@ -20,10 +21,12 @@ pub struct ColumnStats {
     pub nulls: u64,
     /// Different values and their counts, in order of first appearance; stops growing past [`MANY`].
     pub values: Vec<(String, u64)>,
-    index: HashMap<String, usize>,
+    index: HashMap<String, usize, FixedState>,
+    /// Slots of numbers by their bits, so that a number is printed once.
+    slots: HashMap<u64, usize, FixedState>,
     /// True if there are more than [`MANY`].
     pub many: bool,
-    seen: HashSet<u64>,
+    seen: HashSet<u64, FixedState>,
     seen_rows: usize,
     /// Bytes of all strings.
     pub string_bytes: u64,
@@ -85,7 +88,6 @@ impl ColumnStats {
 
     fn fold_numbers(&mut self, column: &ArrayRef, values: &[f64], first: u64) {
         let mut text = String::new();
-        let mut last: Option<(u64, usize)> = None;
         for (row, &v) in values.iter().enumerate() {
             if !v.is_finite() {
                 if column.is_valid(row) {
@@ -99,7 +101,7 @@ impl ColumnStats {
                 continue;
             }
             self.range = Some(self.range.map_or((v, v), |(lo, hi)| (lo.min(v), hi.max(v))));
-            self.fractional |= v.fract() != 0.0;
+            self.fractional = self.fractional || v.fract() != 0.0;
             if self.seen_rows < UNIQUE_ROWS {
                 self.seen_rows += 1;
                 self.seen.insert(v.to_bits());
@@ -107,18 +109,19 @@ impl ColumnStats {
             if self.many {
                 continue;
             }
-            match last {
-                Some((bits, slot)) if bits == v.to_bits() => self.values[slot].1 += 1,
-                _ => {
-                    use std::fmt::Write;
-                    text.clear();
-                    if column.data_type() == &DataType::Boolean {
-                        text.push_str(if v == 0.0 { "false" } else { "true" });
-                    } else {
-                        let _ = write!(text, "{v}");
-                    }
-                    last = self.count(&text).map(|slot| (v.to_bits(), slot));
-                }
+            if let Some(&slot) = self.slots.get(&v.to_bits()) {
+                self.values[slot].1 += 1;
+                continue;
+            }
+            use std::fmt::Write;
+            text.clear();
+            if column.data_type() == &DataType::Boolean {
+                text.push_str(if v == 0.0 { "false" } else { "true" });
+            } else {
+                let _ = write!(text, "{v}");
+            }
+            if let Some(slot) = self.count(&text) {
+                self.slots.insert(v.to_bits(), slot);
             }
         }
     }
@@ -145,15 +148,12 @@ impl ColumnStats {
             self.values[slot].1 += 1;
             return Some(slot);
         }
-        if self.values.len() >= MANY {
-            self.many = true;
-            self.index = HashMap::new();
-            return None;
-        }
         // A column whose every value is new is a text or an id: no need to keep its values.
-        if self.values.len() >= 2_000 && self.rows > 2 * UNIQUE_ROWS as u64 && self.unique_share() > 0.9 {
+        let new =
+            || self.values.len() >= 2_000 && self.rows > 2 * UNIQUE_ROWS as u64 && self.unique_share() > 0.9;
+        if self.values.len() >= MANY || new() {
             self.many = true;
-            self.index = HashMap::new();
+            (self.index, self.slots) = Default::default();
             return None;
         }
         self.index.insert(value.to_owned(), self.values.len());

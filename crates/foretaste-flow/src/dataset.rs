@@ -7,11 +7,12 @@ use crate::error::{Error, Result};
 use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, check_target, infer};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
+use foldhash::fast::FixedState;
 use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
 use foretaste_formats::{FormatError, Located, OpenOptions, Source};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Where some consecutive rows of the data set come from.
 #[derive(Clone, Debug)]
@@ -72,8 +73,21 @@ pub struct Dataset {
     pub no_vectors: String,
     /// Why there are no class probabilities, if there are none.
     pub no_probs: String,
-    codes: HashMap<String, u32>,
-    cache: Option<Vec<Located>>,
+    codes: HashMap<String, u32, FixedState>,
+    cache: Option<Vec<Kept>>,
+}
+
+/// A batch in memory, and the class codes of its rows once somebody asked for them.
+#[derive(Clone)]
+struct Kept {
+    located: Located,
+    codes: OnceLock<Option<Arc<[u32]>>>,
+}
+
+impl From<Located> for Kept {
+    fn from(located: Located) -> Self {
+        Self { located, codes: OnceLock::new() }
+    }
 }
 
 /// Reports progress of a pass: rows done so far.
@@ -103,7 +117,7 @@ impl Dataset {
             tick(first.rows);
             if let Some(kept) = &mut cache {
                 cached += located.batch.get_array_memory_size() as u64;
-                if cached > cache_bytes { cache = None } else { kept.push(located) }
+                if cached > cache_bytes { cache = None } else { kept.push(Kept::from(located)) }
             }
         }
         if first.rows == 0 {
@@ -133,7 +147,7 @@ impl Dataset {
             unreadable: 0,
             no_vectors: String::new(),
             no_probs: String::new(),
-            codes: HashMap::new(),
+            codes: HashMap::default(),
             cache,
         };
         dataset.name_classes()?;
@@ -164,7 +178,7 @@ impl Dataset {
             let role = of(field.name()).unwrap_or(Role::Ignored);
             *a = Assigned { role, reason: "as in the data that are compared".into() };
         }
-        self.roles = self.assigned.iter().map(|a| a.role).collect();
+        self.read_roles();
         self.codes.clear();
         (self.classes, self.class_counts) = (vec![], vec![]);
         self.name_classes()
@@ -175,7 +189,13 @@ impl Dataset {
         if let Some(a) = self.assigned.get_mut(column) {
             *a = Assigned { role: Role::Ignored, reason: reason.into() };
         }
+        self.read_roles();
+    }
+
+    /// Takes over the roles that were assigned; class codes are made anew.
+    fn read_roles(&mut self) {
         self.roles = self.assigned.iter().map(|a| a.role).collect();
+        self.cache.iter_mut().flatten().for_each(|kept| kept.codes = OnceLock::new());
     }
 
     /// What the first pass learned, for algorithms.
@@ -218,24 +238,34 @@ impl Dataset {
     /// # Errors
     /// If a file cannot be read.
     pub fn batches(&self) -> Result<Box<dyn Iterator<Item = Result<Batch>> + Send + '_>> {
-        let located: Box<dyn Iterator<Item = std::result::Result<Located, FormatError>> + Send + '_> =
+        let label = self.roles.iter().position(|r| *r == Role::Label);
+        let coded =
+            move |located: &Located| label.map(|at| Arc::from(self.codes_of(located.batch.column(at))));
+        type Read = (Located, Option<Arc<[u32]>>);
+        let read: Box<dyn Iterator<Item = std::result::Result<Read, FormatError>> + Send + '_> =
             match &self.cache {
-                Some(kept) => Box::new(kept.iter().cloned().map(Ok)),
-                None => self.source.batches()?,
+                Some(kept) => Box::new(kept.iter().map(move |k| {
+                    Ok((k.located.clone(), k.codes.get_or_init(|| coded(&k.located)).clone()))
+                })),
+                None => Box::new(self.source.batches()?.map(move |located| {
+                    let located = located?;
+                    let codes = coded(&located);
+                    Ok((located, codes))
+                })),
             };
         let mut next = 0;
-        Ok(Box::new(located.map(move |l| {
-            let l = l?;
+        Ok(Box::new(read.map(move |read| {
+            let (located, codes) = read?;
             let first = next;
-            next += l.batch.num_rows() as u64;
-            Ok(self.attach(l, first))
+            next += located.batch.num_rows() as u64;
+            Ok(self.attach(located, codes, first))
         })))
     }
 
-    fn attach(&self, located: Located, first_row: u64) -> Batch {
+    fn attach(&self, located: Located, labels: Option<Arc<[u32]>>, first_row: u64) -> Batch {
         let rows = located.batch.num_rows();
         let mut batch = Batch::new(located.batch, Arc::clone(&self.roles), first_row);
-        batch.labels = batch.column(Role::Label).map(|(_, column)| self.codes_of(column).into());
+        batch.labels = labels;
         let part = |m: &Option<Matrix>| m.as_ref().map(|m| m.slice(first_row as usize, rows));
         batch.vectors = part(&self.vectors);
         batch.probs = part(&self.probs);
@@ -252,7 +282,7 @@ impl Dataset {
         match numbers(column) {
             Some(values) => {
                 let is_bool = column.data_type() == &DataType::Boolean;
-                let mut memo: HashMap<u64, u32> = HashMap::new();
+                let mut memo: HashMap<u64, u32, FixedState> = HashMap::default();
                 values
                     .iter()
                     .map(|v| {

@@ -4,6 +4,7 @@ mod deliver;
 mod edit;
 mod poison;
 mod pool;
+mod wanted;
 mod write;
 
 use crate::dataset::{Dataset, Tick};

@@ -32,8 +32,13 @@ impl Rng {
     /// Stream number `n` of those named `key` under `seed`: what is random about row `n` and no other.
     #[must_use]
     pub fn at(seed: u64, key: &str, n: u64) -> Self {
-        let h = Self::new(seed, key).state;
-        Self { state: mix(h ^ mix(n)) }
+        Self::new(seed, key).branch(n)
+    }
+
+    /// The stream of number `n` under this one, as [`Rng::at`] gives it: for loops, where the key is mixed once.
+    #[must_use]
+    pub fn branch(&self, n: u64) -> Self {
+        Self { state: mix(self.state ^ mix(n)) }
     }
 
     /// The next 64 bits.

@@ -1,6 +1,6 @@
 //! Data sets in memory, made from the rows of another: what a trial trains on and asks about.
 
-use super::Dataset;
+use super::{Dataset, Kept};
 use crate::columns::ColumnStats;
 use crate::error::Result;
 use arrow_array::RecordBatch;
@@ -55,10 +55,10 @@ impl Dataset {
             first_row_in_file: from as u64,
             lines: None,
         });
-        let cache: Vec<Located> = pieces.collect();
+        let cache: Vec<Kept> = pieces.map(Kept::from).collect();
         let mut stats = vec![ColumnStats::default(); self.schema.fields().len()];
         for piece in &cache {
-            stats.iter_mut().zip(piece.batch.columns()).for_each(|(s, c)| s.fold(c));
+            stats.iter_mut().zip(piece.located.batch.columns()).for_each(|(s, c)| s.fold(c));
         }
         let mut out = Dataset {
             stats,

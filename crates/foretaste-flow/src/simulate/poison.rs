@@ -2,6 +2,7 @@
 
 use super::edit;
 use super::pool::{Seen, pick};
+use super::wanted::{Candidate, Wanted};
 use crate::columns::{count, thousands};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -131,17 +132,13 @@ struct Round<'a> {
     ctx: &'a Ctx,
 }
 
-/// A row that may be chosen: how much it is wanted, a random number, the row.
-type Candidate = (f64, u64, u64, Use);
-
 impl Round<'_> {
     fn run(&self, k: usize, used: &mut HashSet<u64>) -> Result<(AttackRun, RecordBatch, Vec<Craft>)> {
         let attack = &self.one.attack;
-        let candidates = self.candidates(used)?;
-        let eligible = candidates.iter().filter(|c| c.3 != Use::Cover).count() as u64;
+        let wanted = self.wanted(used)?;
+        let eligible = wanted.eligible;
         let n = self.one.budget.samples(self.dataset.rows, eligible);
-        let (picks, covers) = (attack.picks(n), attack.covers(n));
-        let picked = self.choose(candidates, picks, covers, eligible)?;
+        let picked = self.choose(wanted, n)?;
         used.extend(&picked.rows);
         let edited = attack.craft(self.plan, &picked, n, self.ctx)?;
         let (rows, of) = edit::rows(self.dataset, &picked, &edited)?;
@@ -175,9 +172,11 @@ impl Round<'_> {
         Ok((run, rows, crafts.collect()))
     }
 
-    fn candidates(&self, used: &HashSet<u64>) -> Result<Vec<Candidate>> {
-        let key = format!("{}/choose", self.one.attack.id());
-        let mut out = vec![];
+    fn wanted(&self, used: &HashSet<u64>) -> Result<Wanted> {
+        let rows = self.dataset.rows;
+        let random = self.ctx.rng(&format!("{}/choose", self.one.attack.id()));
+        let most = self.one.budget.samples(rows, rows).min(rows);
+        let mut out = Wanted::new(self.one.attack.picks(most), self.one.attack.covers(most));
         for batch in self.dataset.batches()? {
             let batch = batch?;
             let uses = self.one.attack.usable(self.plan, &batch, self.ctx)?;
@@ -189,11 +188,9 @@ impl Round<'_> {
                     continue;
                 }
                 let want = wanted.as_ref().and_then(|w| w.get(i)).copied().unwrap_or(0.0);
-                out.push((want, self.ctx.rng_at(&key, row).next_u64(), row, usage));
+                out.push(Candidate { want, random: random.branch(row).next_u64(), row }, usage);
             }
         }
-        // the most wanted first, then in random order; the row number settles the rest
-        out.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         Ok(out)
     }
 
@@ -205,7 +202,7 @@ impl Round<'_> {
         move |i| wanted.as_deref().is_none_or(|w| names.iter().any(|n| n.get(i) == Some(w)))
     }
 
-    fn choose(&self, candidates: Vec<Candidate>, picks: u64, covers: u64, eligible: u64) -> Result<Picked> {
+    fn choose(&self, wanted: Wanted, n: u64) -> Result<Picked> {
         let id = self.one.attack.id();
         let short = |what: &str, wanted: u64, there: u64| {
             Error::data(
@@ -213,23 +210,15 @@ impl Round<'_> {
                 "ask for fewer, or widen the choice of classes",
             )
         };
-        if eligible < picks {
-            return Err(short("to poison", picks, eligible));
+        let (picks, covers) = (self.one.attack.picks(n), self.one.attack.covers(n));
+        if wanted.eligible < picks {
+            return Err(short("to poison", picks, wanted.eligible));
         }
-        let (mut poison, mut rest) = (vec![], vec![]);
-        for candidate in candidates {
-            let for_poison = candidate.3 != Use::Cover && (poison.len() as u64) < picks;
-            if for_poison { poison.push(candidate.2) } else { rest.push(candidate) }
-        }
-        let fit = rest.iter().filter(|c| matches!(c.3, Use::Cover | Use::Either)).map(|c| c.2);
-        let cover: Vec<u64> = fit.take(covers as usize).collect();
+        let (poison, cover) = wanted.choose(picks, covers);
         if (cover.len() as u64) < covers {
             return Err(short("as cover", covers, cover.len() as u64));
         }
         // in the order of the data, so that reading them is one pass
-        poison.sort_unstable();
-        let mut cover = cover;
-        cover.sort_unstable();
         let rows: Vec<u64> = poison.iter().chain(&cover).copied().collect();
         let mut picked = pick(self.dataset, &rows)?;
         picked.cover = (0..rows.len()).map(|i| i >= poison.len()).collect();
@@ -264,10 +253,10 @@ impl Round<'_> {
                 (0..n).map(place).map(Placement::Before).collect()
             }
             Entering::Replace => {
-                let key = format!("{}/replace", self.one.attack.id());
+                let random = self.ctx.rng(&format!("{}/replace", self.one.attack.id()));
                 let mut free: Vec<(u64, u64)> = (0..rows)
                     .filter(|row| !used.contains(row))
-                    .map(|row| (self.ctx.rng_at(&key, row).next_u64(), row))
+                    .map(|row| (random.branch(row).next_u64(), row))
                     .collect();
                 if free.len() < n {
                     return Err(Error::data(
@@ -279,8 +268,11 @@ impl Round<'_> {
                         "ask for fewer",
                     ));
                 }
+                if n < free.len() {
+                    free.select_nth_unstable(n);
+                    free.truncate(n);
+                }
                 free.sort_unstable();
-                free.truncate(n);
                 used.extend(free.iter().map(|f| f.1));
                 free.into_iter().map(|f| Placement::At(f.1)).collect()
             }
@@ -301,7 +293,7 @@ impl Poison {
     pub fn batches<'a>(
         &'a self,
         dataset: &'a Dataset,
-    ) -> Result<impl Iterator<Item = Result<(RecordBatch, BTreeMap<usize, usize>)>> + 'a> {
+    ) -> Result<impl Iterator<Item = Result<(RecordBatch, BTreeMap<usize, usize>)>> + Send + 'a> {
         let total = dataset.rows;
         let mut next = 0;
         Ok(dataset.batches()?.map(move |batch| {

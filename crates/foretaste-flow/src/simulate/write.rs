@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::ids::content_hashes;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
+use foldhash::fast::FixedState;
 use foretaste_core::{Batch, Entering, Role, SampleId, Strings, numbers};
 use foretaste_formats::{NewFile, OpenOptions, Source, splice_rows, writer};
 use foretaste_truth::{Change, DataState, Way};
@@ -32,15 +33,21 @@ pub fn write(dataset: &Dataset, poison: &Poison, out: &Path) -> Result<Written> 
     let mut ids = Ids::new(dataset, poison);
     let mut rows = 0;
     let mut places: Vec<(usize, u64)> = vec![];
-    for batch in poison.batches(dataset)? {
+    let mut batches = poison.batches(dataset)?;
+    let mut next = batches.next();
+    while let Some(batch) = next {
         let (records, crafted) = batch?;
-        if let Some(file) = &mut file {
-            file.write(&records)?;
-        }
+        let write = || file.as_mut().map_or(Ok(()), |file| file.write(&records));
+        // writing takes longest: ids and the next rows are made beside it
+        let beside = || {
+            ids.fold(dataset, records.clone(), rows, &crafted);
+            batches.next()
+        };
+        let (written, after) = rayon::join(write, beside);
+        written?;
+        next = after;
         places.extend(crafted.iter().map(|(at, craft)| (*craft, rows + *at as u64)));
-        let n = records.num_rows() as u64;
-        ids.fold(dataset, records, rows, &crafted);
-        rows += n;
+        rows += records.num_rows() as u64;
     }
     if let Some(file) = file {
         file.finish()?;
@@ -54,8 +61,9 @@ struct Ids {
     by_column: bool,
     seen: HashMap<u128, u32>,
     found: HashMap<usize, SampleId>,
-    /// A column and the keys that crafted rows have in it: other rows cannot be equal to one, and need no hash.
-    screen: Option<(usize, HashSet<u64>)>,
+    /// Columns of numbers and strings, and the keys that crafted rows have over them: other rows cannot be equal to
+    /// a crafted one, and need no hash.
+    screen: (Vec<usize>, HashSet<u64, FixedState>),
 }
 
 impl Ids {
@@ -68,11 +76,10 @@ impl Ids {
                 seen.extend(content_hashes(&batch).into_iter().map(|h| (h, 0)));
             }
         }
-        let screens = (0..dataset.schema.fields().len()).filter_map(|at| {
-            let all: Option<Vec<Vec<u64>>> = poison.rows.iter().map(|r| keys(r.column(at))).collect();
-            Some((at, all?.into_iter().flatten().collect::<HashSet<u64>>()))
-        });
-        let screen = screens.max_by_key(|(at, known)| (known.len(), std::cmp::Reverse(*at)));
+        let screened = |at: &usize| poison.rows.iter().all(|r| keys(r.column(*at)).is_some());
+        let columns: Vec<usize> = (0..dataset.schema.fields().len()).filter(screened).collect();
+        let known = poison.rows.iter().filter_map(|r| row_keys(r, &columns)).flatten().collect();
+        let screen = (columns, known);
         Self { by_column, seen, found: HashMap::new(), screen }
     }
 
@@ -109,8 +116,8 @@ impl Ids {
     /// The rows of a batch that may be equal to a crafted one.
     fn screened(&self, batch: Batch) -> (Vec<usize>, Batch) {
         let whole = |batch: Batch| ((0..batch.rows()).collect(), batch);
-        let Some((at, known)) = &self.screen else { return whole(batch) };
-        let Some(keys) = keys(batch.records.column(*at)) else { return whole(batch) };
+        let (columns, known) = &self.screen;
+        let Some(keys) = row_keys(&batch.records, columns) else { return whole(batch) };
         let rows: Vec<usize> = (0..keys.len()).filter(|i| known.contains(&keys[*i])).collect();
         let places = rows.iter().map(|i| *i as u32).collect();
         match super::pool::take(&batch.records, &places) {
@@ -118,6 +125,17 @@ impl Ids {
             Err(_) => whole(batch),
         }
     }
+}
+
+/// Equal rows have equal keys over these columns; `None` where one of them has no keys.
+fn row_keys(records: &RecordBatch, columns: &[usize]) -> Option<Vec<u64>> {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut out = vec![0u64; records.num_rows()];
+    for at in columns {
+        let keys = keys(records.column(*at))?;
+        out.iter_mut().zip(keys).for_each(|(k, cell)| *k = (k.rotate_left(23) ^ cell).wrapping_mul(ODD));
+    }
+    Some(out)
 }
 
 /// Equal cells have equal keys; `None` for columns that are neither numbers nor strings.
