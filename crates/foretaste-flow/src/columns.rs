@@ -12,6 +12,9 @@ pub const MANY: usize = 10_000;
 /// How many rows are looked at to see whether values repeat.
 const UNIQUE_ROWS: usize = 65_536;
 
+/// How many values of a column of bytes are looked at.
+const FILES: usize = 1000;
+
 /// Statistics of one column over the whole data set. A fold: one state, all batches in order.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnStats {
@@ -48,6 +51,8 @@ pub struct ColumnStats {
     pub list_len: Option<usize>,
     /// True if two lists differed in length.
     pub ragged: bool,
+    /// Of the first values of a column of bytes: how many were looked at, and how many begin as image files.
+    pub bytes: (usize, usize),
 }
 
 impl ColumnStats {
@@ -64,6 +69,7 @@ impl ColumnStats {
             DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
                 self.fold_lists(column)
             }
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => self.fold_bytes(column),
             _ => {
                 if let Some(values) = numbers(column) {
                     self.fold_numbers(column, &values, first);
@@ -126,6 +132,22 @@ impl ColumnStats {
         }
     }
 
+    fn fold_bytes(&mut self, column: &ArrayRef) {
+        use arrow_array::cast::AsArray;
+        for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+            if self.bytes.0 == FILES {
+                return;
+            }
+            let bytes = match column.data_type() {
+                DataType::Binary => column.as_binary::<i32>().value(row),
+                DataType::LargeBinary => column.as_binary::<i64>().value(row),
+                _ => column.as_binary_view().value(row),
+            };
+            self.bytes.0 += 1;
+            self.bytes.1 += usize::from(foretaste_formats::images::begins_as_image(bytes));
+        }
+    }
+
     fn fold_lists(&mut self, column: &ArrayRef) {
         for row in 0..column.len() {
             if column.is_null(row) {
@@ -171,6 +193,13 @@ impl ColumnStats {
     #[must_use]
     pub fn present(&self) -> u64 {
         self.rows - self.nulls
+    }
+
+    /// True if a column of bytes holds image files: a few may be broken.
+    #[must_use]
+    pub fn holds_images(&self) -> bool {
+        let (seen, images) = self.bytes;
+        seen > 0 && images * 10 >= seen * 9
     }
 
     /// Mean bytes of a string.
@@ -247,6 +276,20 @@ mod tests {
         s.fold(&c);
         assert_eq!(s.values, vec![("1".into(), 2), ("2.5".into(), 1)]);
         assert_eq!((s.nulls, s.nans, s.first_odd, s.fractional), (1, 1, Some(2), true));
+    }
+
+    #[test]
+    fn image_files_are_known_by_their_first_bytes() {
+        let png: &[u8] = b"\x89PNG\r\n\x1a\n and more";
+        let of = |values: Vec<&[u8]>| {
+            let mut s = ColumnStats::default();
+            let c: ArrayRef = Arc::new(arrow_array::BinaryArray::from_vec(values));
+            s.fold(&c);
+            s.holds_images()
+        };
+        assert!(of([vec![png; 9], vec![b"broken"]].concat()));
+        assert!(!of(vec![png, b"other"]));
+        assert!(!of(vec![]));
     }
 
     #[test]

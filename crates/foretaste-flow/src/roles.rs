@@ -243,6 +243,7 @@ fn by_type_and_name(field: &Field, s: &ColumnStats) -> Option<Assigned> {
         DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) => {
             return yes(Role::Ignored, "nested values are not read".into());
         }
+        _ if s.holds_images() => return yes(Role::Image, "bytes of image files".into()),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             return yes(Role::Ignored, "bytes of an unknown kind".into());
         }

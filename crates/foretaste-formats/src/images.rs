@@ -121,6 +121,12 @@ pub fn decode_image_within(
     }
 }
 
+/// True if the bytes begin as an image file of a kind that can be decoded.
+#[must_use]
+pub fn begins_as_image(bytes: &[u8]) -> bool {
+    image::guess_format(bytes).is_ok_and(|format| format.reading_enabled())
+}
+
 /// Why an image was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refused {

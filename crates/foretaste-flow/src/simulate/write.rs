@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use foretaste_core::{Batch, Entering, Role, SampleId, Strings, numbers};
 use foretaste_formats::{NewFile, OpenOptions, Source, splice_rows, writer};
 use foretaste_truth::{Change, DataState, Way};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -166,8 +167,7 @@ fn changes(
         let code = dataset.codes_of(&records.column(label_at?).slice(row, 1)).first().copied()?;
         dataset.classes.get(code as usize).cloned()
     };
-    let mut out = Vec::with_capacity(places.len());
-    for (k, (at, row)) in places.iter().enumerate() {
+    let change = |(k, ((at, row), id)): (usize, (&(usize, u64), SampleId))| {
         let craft: &Craft = &poison.crafts[*at];
         let after = &poison.rows[craft.attack];
         let differs = |c: &usize| {
@@ -180,8 +180,8 @@ fn changes(
             (Placement::At(row), Entering::Replace) => (Way::Replaced, Some(row)),
             (Placement::At(row), _) => (Way::Modified, Some(row)),
         };
-        out.push(Change {
-            id: ids.remove(at).unwrap_or_else(|| SampleId(format!("row-{row}"))),
+        Change {
+            id,
             row: *row,
             way,
             clean_row,
@@ -191,9 +191,11 @@ fn changes(
             label_before: label(&before, k),
             label_after: label(after, craft.at),
             columns: columns.into_iter().map(|c| dataset.schema.field(c).name().clone()).collect(),
-        });
-    }
-    Ok(out)
+        }
+    };
+    let name = |(at, row): &(usize, u64)| ids.remove(at).unwrap_or_else(|| SampleId(format!("row-{row}")));
+    let names: Vec<SampleId> = places.iter().map(name).collect();
+    Ok(places.par_iter().zip(names).enumerate().map(change).collect())
 }
 
 /// True if rows can be copied as bytes: one text format for input and output.
