@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from common import SCRATCH, Skip
 
-RACES = ["confident", "knn", "signatures", "shapley", "minhash", "text", "boost", "cnn", "scan", "read", "simulate"]
+RACES = ["confident", "knn", "signatures", "shapley", "minhash", "text", "boost", "cnn", "scan", "read", "simulate", "large"]
 
 
 def main() -> None:
