@@ -37,6 +37,11 @@ impl Default for Csr {
     }
 }
 
+/// Entries below which a matrix is transposed in one piece.
+const FEW: usize = 1 << 20;
+/// Ranges of columns in which a larger matrix is transposed.
+const PARTS: usize = 16;
+
 impl Csr {
     /// A matrix of no rows and `cols` columns.
     #[must_use]
@@ -106,18 +111,40 @@ impl Csr {
         for c in 0..self.cols {
             indptr[c + 1] += indptr[c];
         }
-        let mut next = indptr.clone();
         let mut indices = vec![0u32; self.nnz()];
         let mut values = vec![0f32; self.nnz()];
-        for i in 0..self.rows() {
-            let (columns, row_values) = self.row(i);
-            for (&c, &v) in columns.iter().zip(row_values) {
-                let at = next[c as usize];
-                next[c as usize] += 1;
-                indices[at] = i as u32;
-                values[at] = v;
-            }
+        // Entries go all over the output. A range of columns at a time, they stay within what a cache holds, and ranges
+        // need not know of each other; that all entries are read for each costs less.
+        let parts = if self.nnz() < FEW { 1 } else { PARTS };
+        let mut from = 0;
+        let (mut rest_indices, mut rest_values) = (indices.as_mut_slice(), values.as_mut_slice());
+        let mut tasks = Vec::with_capacity(parts);
+        for part in 1..=parts {
+            let entries = self.nnz() * part / parts;
+            let to =
+                if part == parts { self.cols } else { indptr.partition_point(|p| *p < entries).max(from) };
+            let length = indptr[to] - indptr[from];
+            let (own_indices, later_indices) = rest_indices.split_at_mut(length);
+            let (own_values, later_values) = rest_values.split_at_mut(length);
+            (rest_indices, rest_values) = (later_indices, later_values);
+            tasks.push((from..to, own_indices, own_values));
+            from = to;
         }
+        tasks.into_par_iter().for_each(|(columns, indices, values)| {
+            let start = indptr[columns.start];
+            let mut next: Vec<usize> = indptr[columns.clone()].iter().map(|p| p - start).collect();
+            for i in 0..self.rows() {
+                let (of_row, row_values) = self.row(i);
+                for (&c, &v) in of_row.iter().zip(row_values) {
+                    // columns before the range wrap around and lie beyond it, too
+                    if let Some(at) = next.get_mut((c as usize).wrapping_sub(columns.start)) {
+                        indices[*at] = i as u32;
+                        values[*at] = v;
+                        *at += 1;
+                    }
+                }
+            }
+        });
         Self { indptr, indices, values, cols: self.rows() }
     }
 
@@ -693,5 +720,25 @@ mod tests {
         assert_eq!(rows.rows(), 3);
         let zero = NgramOptions { max_n: 0, ..Default::default() };
         assert_eq!(Vocabulary::build_with_rows(&["aa bb"; 3], &zero).1.nnz(), 0);
+    }
+
+    #[test]
+    fn a_large_matrix_is_transposed_in_ranges() {
+        let mut rng = crate::rng::Rng::new(1, "transposed");
+        let (rows, cols) = (3_000, 1_500);
+        let mut m = Csr::empty(cols);
+        for _ in 0..rows {
+            // few columns hold most of the entries, and the last ones none
+            let mut columns: Vec<u32> =
+                (0..500).map(|_| (rng.unit() * rng.unit() * 1_400.0) as u32).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            m.push_row(columns.into_iter().map(|c| (c, c as f32 + 0.5)));
+        }
+        assert!(m.nnz() > FEW);
+        let t = m.transposed();
+        assert_eq!((t.rows(), t.cols), (cols, rows));
+        assert!((0..cols).all(|c| t.row(c).0.is_sorted() && t.row(c).1.iter().all(|v| *v == c as f32 + 0.5)));
+        assert_eq!(t.transposed(), m);
     }
 }

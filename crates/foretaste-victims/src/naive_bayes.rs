@@ -172,7 +172,7 @@ impl NaiveBayes {
             return Err(unfit(reason.into()));
         }
         let by_column = counted(&texts, &ngrams).transposed();
-        let words = multinomial::Model::fit(&by_column, labels, classes, self.alpha, |_| 1.0);
+        let words = multinomial::Model::fit(&by_column, labels, classes, self.alpha);
         Ok(Parts::Sparse { ngrams, words, columns })
     }
 

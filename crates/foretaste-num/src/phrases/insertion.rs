@@ -6,7 +6,8 @@
 //! `ln P(R | L) / P(R) - ln P(R | last word) / P(R) - ln P(first word | L) / P(first word)`,
 //! with bigram probabilities by absolute discounting (Ney, Essen, Kneser, 1994), each without the occurrence itself.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
 
 use super::tokens::{Texts, places};
 use crate::surprise::Ratio;
@@ -24,11 +25,16 @@ const EDGE: u32 = u32::MAX;
 
 /// What follows the words that stand around phrases.
 pub(super) struct Bigrams {
-    pairs: HashMap<(u32, u32), u32>,
-    totals: HashMap<u32, (u32, u32)>,
+    /// How often a word follows another; both in one number, the first above.
+    pairs: HashMap<u64, u32, FixedState>,
+    totals: HashMap<u32, (u32, u32), FixedState>,
     counts: Vec<u32>,
     rows: u32,
     words: f64,
+}
+
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << 32 | u64::from(right)
 }
 
 /// Neighbours of an occurrence.
@@ -40,17 +46,22 @@ fn around(row: &[u32], at: usize, length: usize) -> (u32, u32) {
 impl Bigrams {
     /// Counts the followers of every word that stands before or ends one of the phrases.
     pub fn new(texts: &Texts, phrases: &[(&[u32], &[u32])]) -> Self {
-        let mut contexts: HashSet<u32> = HashSet::new();
+        let mut contexts = vec![false; texts.names.len()];
+        let mut at_start = false;
+        let mut wanted = |word: u32| match contexts.get_mut(word as usize) {
+            Some(context) => *context = true,
+            None => at_start = true,
+        };
         for (words, rows) in phrases {
-            contexts.extend(words.last());
+            words.last().into_iter().for_each(|w| wanted(*w));
             for &row in *rows {
                 let row = texts.row(row as usize);
-                contexts.extend(places(row, words).iter().map(|&at| around(row, at, words.len()).0));
+                places(row, words).iter().for_each(|&at| wanted(around(row, at, words.len()).0));
             }
         }
         let mut out = Self {
-            pairs: HashMap::new(),
-            totals: HashMap::new(),
+            pairs: HashMap::default(),
+            totals: HashMap::default(),
             counts: vec![0; texts.names.len()],
             rows: 0,
             words: 0.0,
@@ -63,8 +74,8 @@ impl Bigrams {
             row.iter().for_each(|w| out.counts[*w as usize] += 1);
             for p in 0..=row.len() {
                 let left = p.checked_sub(1).map_or(EDGE, |p| row[p]);
-                if contexts.contains(&left) {
-                    let pair = out.pairs.entry((left, row.get(p).copied().unwrap_or(EDGE))).or_default();
+                if contexts.get(left as usize).copied().unwrap_or(at_start) {
+                    let pair = out.pairs.entry(pair(left, row.get(p).copied().unwrap_or(EDGE))).or_default();
                     *pair += 1;
                     let total = out.totals.entry(left).or_default();
                     total.0 += 1;
@@ -83,7 +94,7 @@ impl Bigrams {
     /// `ln P(next | context) / P(next)`; `own`: one such pair is the occurrence itself and does not count.
     fn gain(&self, context: u32, next: u32, own: bool) -> f64 {
         let (mut n, mut kinds) = self.totals.get(&context).copied().unwrap_or((0, 0));
-        let mut pair = self.pairs.get(&(context, next)).copied().unwrap_or(0);
+        let mut pair = self.pairs.get(&pair(context, next)).copied().unwrap_or(0);
         if own && pair > 0 {
             n -= 1;
             pair -= 1;

@@ -34,25 +34,39 @@ pub fn out_of_fold(
         return out;
     }
     let by_column = rows.transposed();
-    let folds = fold.iter().max().map_or(0, |f| f + 1);
+    let folds = fold.iter().max().map_or(0, |f| *f as usize + 1);
     let weight = |i: usize| weights.map_or(1.0, |w| f64::from(amount(w[i])));
-    for f in 0..folds {
-        let weight = |i: usize| if fold[i] == f { 0.0 } else { weight(i) };
-        let model = Model::fit(&by_column, labels, classes, alpha, weight);
-        let mut prior = vec![1f64; classes];
-        for (i, &y) in labels.iter().enumerate() {
-            if let Some(p) = prior.get_mut(y as usize) {
-                *p += weight(i);
-            }
+    let slot = |(&f, &y): (&u32, &u32)| {
+        if (y as usize) < classes { f as usize * classes + y as usize } else { usize::MAX }
+    };
+    let slots: Vec<usize> = fold.iter().zip(labels).map(slot).collect();
+    let mut prior = vec![0f64; folds * classes];
+    slots.iter().enumerate().for_each(|(i, &slot)| {
+        if let Some(p) = prior.get_mut(slot) {
+            *p += weight(i);
         }
-        prior.iter_mut().for_each(|p| *p = p.ln());
+    });
+    let one = (by_column.rows() * classes * size_of::<f32>()).max(1);
+    let together = (TABLES / one).clamp(1, folds.max(1));
+    for first in (0..folds).step_by(together) {
+        let left = first..folds.min(first + together);
+        let model = Model::without(&by_column, left.clone(), folds, classes, alpha, |i| slots[i], weight);
+        let prior: Vec<f64> = left
+            .clone()
+            .flat_map(|f| (0..classes).map(move |c| (f, c)))
+            .map(|(f, c)| {
+                let others = (0..folds).filter(|g| *g != f);
+                (1.0 + others.map(|g| prior[g * classes + c]).sum::<f64>()).ln()
+            })
+            .collect();
         out.par_chunks_mut(CHUNK * classes).enumerate().for_each(|(chunk, out)| {
             let mut scores = vec![0f64; classes];
             for (at, p) in out.chunks_exact_mut(classes).enumerate() {
                 let i = chunk * CHUNK + at;
-                if fold[i] == f {
-                    scores.copy_from_slice(&prior);
-                    model.add(rows.row(i), &mut scores);
+                let f = fold[i] as usize;
+                if left.contains(&f) {
+                    scores.copy_from_slice(&prior[(f - first) * classes..][..classes]);
+                    model.add_without(f - first, rows.row(i), &mut scores);
                     super::shares(&mut scores);
                     p.iter_mut().zip(&scores).for_each(|(p, s)| *p = *s as f32);
                 }
@@ -62,57 +76,93 @@ pub fn out_of_fold(
     out
 }
 
+/// Bytes of tables that are filled in one pass over the entries; each fold has one.
+const TABLES: usize = 256 << 20;
+
 fn amount(v: f32) -> f32 {
     if v.is_finite() && v > 0.0 { v } else { 0.0 }
 }
 
-/// Logarithms of the shares of columns in each class: `columns x classes`.
+/// Logarithms of the shares of columns in each class: `columns x tables x classes`, one table where no fold is left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     log_theta: Vec<f32>,
+    #[serde(skip, default = "one")]
+    tables: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Model {
     /// Counts the entries of `by_column` (a row for each column, an entry for each sample that has it), each as often as its
-    /// value and `weight` of the sample say, and `alpha` beforehand. `labels` as in [`out_of_fold`].
-    pub fn fit(
+    /// value says, and `alpha` beforehand. `labels` as in [`out_of_fold`].
+    pub fn fit(by_column: &Csr, labels: &[u32], classes: usize, alpha: f64) -> Self {
+        // all samples are in the second of two folds, and the first is left out
+        let slot = |i: usize| {
+            let y = labels[i] as usize;
+            if y < classes { classes + y } else { usize::MAX }
+        };
+        Self::without(by_column, 0..1, 2, classes, alpha, slot, |_| 1.0)
+    }
+
+    /// A table for each fold in `left`, with the samples of all other folds. `slot` of a sample: its fold times `classes` and
+    /// its class; beyond all slots if it has none.
+    fn without(
         by_column: &Csr,
-        labels: &[u32],
+        left: std::ops::Range<usize>,
+        folds: usize,
         classes: usize,
         alpha: f64,
+        slot: impl Fn(usize) -> usize + Sync,
         weight: impl Fn(usize) -> f64 + Sync,
     ) -> Self {
-        let columns = by_column.rows();
-        let mut counts = vec![alpha as f32; columns * classes];
-        counts.par_chunks_mut(CHUNK * classes).enumerate().for_each(|(chunk, counts)| {
-            let mut sums = vec![0f64; classes];
-            for (at, counts) in counts.chunks_exact_mut(classes).enumerate() {
-                sums.fill(alpha);
+        let wide = left.len() * classes;
+        let mut counts = vec![0f32; by_column.rows() * wide];
+        counts.par_chunks_mut(CHUNK * wide).enumerate().for_each(|(chunk, counts)| {
+            let mut sums = vec![0f64; folds * classes];
+            let mut all = vec![0f64; classes];
+            for (at, counts) in counts.chunks_exact_mut(wide).enumerate() {
+                sums.fill(0.0);
                 let (members, values) = by_column.row(chunk * CHUNK + at);
                 for (&i, &v) in members.iter().zip(values) {
-                    if let Some(sum) = sums.get_mut(labels[i as usize] as usize) {
+                    if let Some(sum) = sums.get_mut(slot(i as usize)) {
                         *sum += weight(i as usize) * f64::from(amount(v));
                     }
                 }
-                counts.iter_mut().zip(&sums).for_each(|(c, s)| *c = *s as f32);
+                all.fill(alpha);
+                for own in sums.chunks_exact(classes) {
+                    all.iter_mut().zip(own).for_each(|(a, s)| *a += s);
+                }
+                let own = sums[left.start * classes..].chunks_exact(classes);
+                for (counts, own) in counts.chunks_exact_mut(classes).zip(own) {
+                    counts.iter_mut().zip(all.iter().zip(own)).for_each(|(c, (a, s))| *c = (a - s) as f32);
+                }
             }
         });
-        let mut totals = vec![0f64; classes];
-        for row in counts.chunks_exact(classes) {
+        let mut totals = vec![0f64; wide];
+        for row in counts.chunks_exact(wide) {
             totals.iter_mut().zip(row).for_each(|(t, c)| *t += f64::from(*c));
         }
         let totals: Vec<f32> = totals.iter().map(|t| t.ln() as f32).collect();
-        counts.par_chunks_mut(classes).for_each(|row| {
+        counts.par_chunks_mut(wide).for_each(|row| {
             row.iter_mut().zip(&totals).for_each(|(c, t)| *c = c.ln() - t);
         });
-        Self { log_theta: counts }
+        Self { log_theta: counts, tables: left.len() }
     }
 
     /// Adds the log-likelihood of a row in each class, up to what is the same for all.
-    pub fn add(&self, (columns, values): (&[u32], &[f32]), scores: &mut [f64]) {
+    pub fn add(&self, row: (&[u32], &[f32]), scores: &mut [f64]) {
+        self.add_without(0, row, scores);
+    }
+
+    /// [`Model::add`] with the table of one fold.
+    fn add_without(&self, table: usize, (columns, values): (&[u32], &[f32]), scores: &mut [f64]) {
         let classes = scores.len();
         for (&j, &v) in columns.iter().zip(values) {
-            if let Some(thetas) = self.log_theta.get(j as usize * classes..(j as usize + 1) * classes) {
+            let from = (j as usize * self.tables + table) * classes;
+            if let Some(thetas) = self.log_theta.get(from..from + classes) {
                 scores.iter_mut().zip(thetas).for_each(|(o, t)| *o += f64::from(amount(v)) * f64::from(*t));
             }
         }
