@@ -40,7 +40,7 @@ impl Default for Csr {
 /// Entries below which a matrix is transposed in one piece.
 const FEW: usize = 1 << 20;
 /// Ranges of columns in which a larger matrix is transposed.
-const PARTS: usize = 16;
+const PARTS: usize = 4;
 
 impl Csr {
     /// A matrix of no rows and `cols` columns.
