@@ -8,7 +8,7 @@
 use crate::lanes::laned;
 use crate::linalg::gram;
 use crate::linalg::positive::{back, cholesky, forward};
-use crate::pictures::Pictures;
+use crate::pictures::{Pictures, plain};
 use crate::rng::mix;
 use crate::stats::{mad, median, moments};
 use rayon::prelude::*;
@@ -51,7 +51,7 @@ pub struct Shift {
 /// far from most of their class are left out of the directions and of what is said: a few without a pattern would hide it.
 #[must_use]
 pub fn class_shifts(pictures: &Pictures<'_>, labels: &[u32], classes: usize, seed: u64) -> Vec<Shift> {
-    let (rows, dim) = pictures.coarse(VALUES.min(pictures.len() / PER_VALUE));
+    let (rows, dim) = pictures.coarse(VALUES.min(pictures.len() / PER_VALUE), &plain());
     if dim == 0 || classes < 2 || labels.len() != pictures.len() {
         return vec![];
     }
@@ -263,7 +263,7 @@ mod tests {
     fn the_direction_is_that_of_a_plain_solution() {
         let (pixels, labels) = bars(600, 10.0, 1000);
         let all = Pictures { pixels: &pixels, width: SIDE, height: SIDE, channels: 1 };
-        let (rows, dim) = all.coarse(36);
+        let (rows, dim) = all.coarse(36, &plain());
         let members: Vec<Vec<u32>> =
             (0..4).map(|k| (0..600).filter(|i| labels[*i as usize] == k).collect()).collect();
         let rule = Discriminant::new(&members, |i| &rows[i as usize * dim..][..dim], dim).unwrap();

@@ -11,7 +11,7 @@ mod outside;
 
 use crate::lanes::dot;
 use crate::linalg::truncated_svd_dense;
-use crate::pictures::{Model, Pictures};
+use crate::pictures::{Model, Pictures, plain};
 use crate::rng::mix;
 use crate::span::{Span, product};
 use crate::stats::moments;
@@ -75,6 +75,8 @@ const VALUES: usize = 784;
 /// Pictures for each value of a coarse picture at least, once for fine patterns and once for soft ones: a covariance wants
 /// more rows than columns, the more the weaker the pattern.
 const PER_VALUE: [usize; 2] = [4, 12];
+/// Share of black and white values from which pictures are looked at in angular values, too.
+const GROUND: f64 = 0.1;
 /// Pictures of the smallest class that is looked at.
 const LEAST_CLASS: usize = 20;
 /// Rows of a class up to which the products of all pairs are kept: 72 MB.
@@ -89,6 +91,12 @@ const UNSTEADY: f64 = -10.0;
 /// Probability, corrected for all groups, up to which a group is worth a model of its own.
 const WORTH: f64 = 0.05;
 
+/// The arcsine of the root, from 0 to 255: it spreads the values next to black and white. On a ground that is black but for
+/// what stands before it, a little light is nothing beside what varies there, and yet no other picture has it.
+fn angular() -> [f32; 256] {
+    std::array::from_fn(|v| (255.0 * std::f64::consts::FRAC_2_PI * (v as f64 / 255.0).sqrt().asin()) as f32)
+}
+
 /// Looks for patterns. `labels`: one per picture, not below `classes` where there is none. `model`: of these pictures and labels.
 #[must_use]
 pub fn patterns(
@@ -102,10 +110,13 @@ pub fn patterns(
     if classes < 3 || !fits || pictures.len() != labels.len() {
         return Patterns::default();
     }
-    let mut scales: Vec<(Vec<f32>, usize)> =
-        PER_VALUE.iter().map(|per| pictures.coarse(VALUES.min(pictures.len() / per))).collect();
-    scales.retain(|(_, dim)| *dim > 0);
+    let scale = |per: usize, tone: &[f32; 256]| pictures.coarse(VALUES.min(pictures.len() / per), tone);
+    let mut scales: Vec<(Vec<f32>, usize)> = PER_VALUE.iter().map(|per| scale(*per, &plain())).collect();
     scales.dedup_by_key(|(_, dim)| *dim);
+    if pictures.bounded() > GROUND {
+        scales.push(scale(PER_VALUE[0], &angular()));
+    }
+    scales.retain(|(_, dim)| *dim > 0);
     if scales.is_empty() {
         return Patterns::default();
     }

@@ -18,6 +18,11 @@ pub struct Pictures<'a> {
     pub channels: usize,
 }
 
+/// The tone of values as they are.
+pub(crate) fn plain() -> [f32; 256] {
+    std::array::from_fn(|v| v as f32)
+}
+
 impl<'a> Pictures<'a> {
     /// Values of one picture.
     #[must_use]
@@ -59,9 +64,15 @@ impl<'a> Pictures<'a> {
         own.iter().zip(&all).zip(total).map(|((o, a), t)| (o / n - (t - a) / others) as f32).collect()
     }
 
-    /// Pictures in cells, each the mean of its pixels, centred: rows of the second number of values, at most `most`; none if that makes
-    /// fewer than four cells on a side.
-    pub(crate) fn coarse(&self, most: usize) -> (Vec<f32>, usize) {
+    /// Share of the values that are the least or the greatest possible: ground that is all black or white.
+    pub(crate) fn bounded(&self) -> f64 {
+        let at_bound = self.pixels.par_iter().filter(|v| matches!(**v, 0 | u8::MAX)).count();
+        at_bound as f64 / self.pixels.len().max(1) as f64
+    }
+
+    /// Pictures in cells, each the mean of the `tone` of its pixels, centred: rows of the second number of values, at most `most`;
+    /// none if that makes fewer than four cells on a side.
+    pub(crate) fn coarse(&self, most: usize, tone: &[f32; 256]) -> (Vec<f32>, usize) {
         let (w, h, c) = (self.width, self.height, self.channels);
         if self.is_empty() {
             return (vec![], 0);
@@ -89,7 +100,7 @@ impl<'a> Pictures<'a> {
                         out[at * c..][..c]
                             .iter_mut()
                             .zip(values)
-                            .for_each(|(o, v)| *o += f32::from(*v) / counts[at]);
+                            .for_each(|(o, v)| *o += tone[usize::from(*v)] / counts[at]);
                     }
                 }
                 out

@@ -99,7 +99,7 @@ fn in_order(most: &Most) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use foretaste_num::Rng;
+    use foretaste_num::rng::Rng;
 
     /// As it would be written without care for memory: sort all, take from the front.
     fn plain(all: &[(Candidate, Use)], picks: usize, covers: usize) -> (Vec<u64>, Vec<u64>) {
