@@ -24,9 +24,9 @@ use foretaste_macros::Catalogue;
 /// ```
 ///
 /// # Caught by
-/// `pattern-association`: of traffic signs and clothes at 0.5 to 5 % at least 99.7 % of the poisoned pictures and at most
-/// 0.02 % of the honest ones; among 2,800 clothes it missed 4 draws of 12 at 1 to 10 %, probably because black
-/// ground cuts off what the field takes away. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
+/// `pattern-association`: of traffic signs and clothes at 1 % and more 5 of 6 draws that nobody had looked at, at least 99 % of the
+/// poisoned pictures and at most 0.4 % of the honest ones with all detectors; a field that hardly lights black ground may be missed
+/// among few pictures. Detectors that look at labels alone find 70 and 20 % at 1 and 5 % (`confident-learning`).
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -15,8 +15,10 @@ use foretaste_num::pictures::Pictures;
 ///
 /// # How it works
 /// Each class is looked at in coordinates in which the pictures of all other classes are white noise (leave-class-out
-/// covariance of coarse pictures, at two scales). There, what was added to some pictures of the class stands out whatever they
-/// show. Groups at the ends of the widest directions are asked four questions. Do they stand apart from the rest of the class?
+/// covariance of coarse pictures, at two scales; where a tenth of the values is black or white, also of the arcsine of their root,
+/// in which faint light on black ground is not lost beside what stands on it). There, what was added to some pictures of the
+/// class stands out whatever they show. Groups at the ends of the widest directions, parted from the rest of the class along
+/// Fisher's discriminant, are asked four questions. Do they stand apart from the rest of the class?
 /// Is the pattern equally strong in all of them? Light and shape vary by nature, an added pattern does not. Without it, are
 /// they pictures of all classes? A natural group looks like few. These are likelihood ratios, turned into a p-value (Markov)
 /// and corrected for all groups. And are their labels a surprise to a model that did not see the pictures and learned from

@@ -6,17 +6,18 @@
 //! group of pictures at its far end. Then the group is asked: does it stand apart, is the pattern equally strong in all of
 //! them, and are they pictures of all classes once it is gone? (`odds`). Is their label a surprise then, to a model that learned without it?
 
+mod few;
 mod odds;
 mod outside;
 
 use crate::lanes::dot;
-use crate::linalg::positive::solve;
 use crate::linalg::truncated_svd_dense;
 use crate::pictures::{Model, Pictures, plain};
 use crate::rng::mix;
 use crate::span::{Span, product};
 use crate::stats::moments;
 use crate::surprise::{Labels, Surprise, mostly_in};
+use few::Few;
 use outside::Whole;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -379,12 +380,12 @@ impl Inside {
         let mut starts = vec![doubtful.to_vec()];
         for rows in [&everyone, &some] {
             let widest = self.widest(rows, options.directions as usize, seed);
-            let few: Vec<f64> = self.rows().flat_map(|z| widest.iter().map(move |d| dot(z, d))).collect();
+            let few = Few::new(self.rows().flat_map(|z| widest.iter().map(move |d| dot(z, d))), widest.len());
             let sides: Vec<(usize, f64)> = (0..widest.len()).flat_map(|k| [(k, 1.0), (k, -1.0)]).collect();
             let parted = sides.into_par_iter().flat_map_iter(|(k, sign)| {
-                let side: Vec<f64> = few.iter().skip(k).step_by(widest.len()).map(|v| sign * v).collect();
+                let side: Vec<f64> = few.rows().map(|z| sign * f64::from(z[k])).collect();
                 let ends = halves(&side).map(|h| h.1).into_iter().chain([end(&side)]);
-                ends.map(|group| part(&few, widest.len(), group)).collect::<Vec<_>>()
+                ends.map(|group| few.part(group)).collect::<Vec<_>>()
             });
             starts.extend(parted.collect::<Vec<_>>());
         }
@@ -462,43 +463,6 @@ impl Inside {
         let both = others.iter().map(|k| f64::midpoint(along(k, &to_a), along(k, &to_b)));
         (crossed.collect(), both.collect())
     }
-}
-
-/// Draws a group anew until it stays, along the line that parts it best from the other rows (Fisher's discriminant): a class
-/// may be wide by nature in the direction of a pattern, and its widest pictures join a group that is drawn along the mean
-/// alone. `rows`: in some of the white coordinates, `dim` each.
-fn part(rows: &[f64], dim: usize, mut group: Vec<bool>) -> Vec<bool> {
-    for _ in 0..ROUNDS {
-        let mut sums = [vec![0f64; dim], vec![0f64; dim]];
-        let mut sizes = [0f64; 2];
-        for (z, own) in rows.chunks_exact(dim).zip(&group) {
-            sizes[usize::from(*own)] += 1.0;
-            sums[usize::from(*own)].iter_mut().zip(z).for_each(|(s, v)| *s += v);
-        }
-        if sizes.iter().any(|n| *n < 4.0) {
-            break;
-        }
-        sums.iter_mut().zip(sizes).for_each(|(s, n)| s.iter_mut().for_each(|v| *v /= n));
-        let [rest, own] = sums;
-        // pictures of other classes vary by one in all directions, those of this class as the rest does besides
-        let mut within = vec![0f64; dim * dim];
-        for (z, _) in rows.chunks_exact(dim).zip(&group).filter(|(_, own)| !**own) {
-            for i in 0..dim {
-                let away = (z[i] - rest[i]) / sizes[0];
-                let row = &mut within[i * dim..=i * dim + i];
-                row.iter_mut().enumerate().for_each(|(j, c)| *c += away * (z[j] - rest[j]));
-            }
-        }
-        (0..dim).for_each(|i| within[i * dim + i] += 1.0);
-        let apart: Vec<f64> = own.iter().zip(&rest).map(|(a, b)| a - b).collect();
-        let Some(line) = solve(&within, &apart) else { break };
-        let along: Vec<f64> = rows.chunks_exact(dim).map(|z| dot(z, &line)).collect();
-        match halves(&along) {
-            Some((_, next)) if next != group => group = next,
-            _ => break,
-        }
-    }
-    group
 }
 
 /// Splits numbers in two with the least sum of squared distances to the two means (Otsu's threshold): the middle between the
