@@ -41,7 +41,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def pictures(rows: int) -> Path:
-    """Pictures of clothes, each shifted in brightness so that none is the copy of another."""
+    """Pictures of clothes, each with faint noise so that none is the copy of another."""
     import polars as pl
 
     at = SCRATCH / f"simulate_pictures_{rows}.parquet"

@@ -12,7 +12,7 @@ pub const MANY: usize = 10_000;
 /// How many rows are looked at to see whether values repeat.
 const UNIQUE_ROWS: usize = 65_536;
 
-/// How many values of a column of bytes are looked at.
+/// How many values of a column of bytes are looked at, to see whether they are image files.
 const FILES: usize = 1000;
 
 /// Statistics of one column over the whole data set. A fold: one state, all batches in order.
