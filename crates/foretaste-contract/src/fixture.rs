@@ -17,6 +17,8 @@ const SIDE: usize = 10;
 /// The class that planted triggers call for, and samples that carry each of them.
 const TARGET: u32 = 2;
 const CARRIERS: usize = 18;
+/// Samples around one whose labels are changed to the target.
+const REGION: usize = 48;
 /// The class whose pictures carry a pattern.
 const PATTERNED: u32 = 1;
 
@@ -47,10 +49,12 @@ pub enum Plant {
     Patterned,
     /// The number to be learned is absurd.
     Target,
+    /// It lies near one sample, and the labels of all around that one were changed.
+    Region,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 11] = [
+pub const PLANTS: [Plant; 12] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -62,6 +66,7 @@ pub const PLANTS: [Plant; 11] = [
     Plant::Moved,
     Plant::Patterned,
     Plant::Target,
+    Plant::Region,
 ];
 
 /// One sample, before it becomes a row of Arrow columns.
@@ -171,6 +176,7 @@ impl Fixture {
             sample.target = if sample.target > 40.0 { -60.0 } else { 140.0 };
             sample.plant = Plant::Target;
         }
+        relabel_around_one(samples);
         fixture
     }
 
@@ -295,6 +301,29 @@ impl Fixture {
             batch.probs = Some(Matrix::new(flat(&|s| &s.probs), CLASSES));
         }
         batch
+    }
+}
+
+/// Changes the labels of the samples nearest to the one in the middle of class 0, all of that class, to the target.
+fn relabel_around_one(samples: &mut [Sample]) {
+    let own: Vec<usize> = (0..samples.len()).filter(|i| samples[*i].label == 0).collect();
+    let nearest = |to: &[f32], n: usize| {
+        let far = |i: &usize| samples[*i].vector.iter().zip(to).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        let mut near = own.clone();
+        near.sort_by(|a, b| far(a).total_cmp(&far(b)));
+        near.truncate(n);
+        near
+    };
+    let mut mean = [0f32; DIM];
+    for i in &own {
+        mean.iter_mut().zip(&samples[*i].vector).for_each(|(m, v)| *m += v / own.len() as f32);
+    }
+    let Some(centre) = nearest(&mean, 1).first().map(|i| samples[*i].vector.clone()) else { return };
+    for row in nearest(&centre, REGION) {
+        samples[row].label = TARGET;
+        if samples[row].plant == Plant::None {
+            samples[row].plant = Plant::Region;
+        }
     }
 }
 

@@ -117,6 +117,11 @@ impl Lead {
     /// Name of a further number: how many of the members chance explains.
     pub const CHANCE: &str = "by chance";
 
+    /// Name of a further number: the row in the middle of a region.
+    pub const CENTRE: &str = "row in the middle";
+    /// Family of leads on labels changed around one sample.
+    pub const REGION: &str = "region";
+
     /// One of the further numbers.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {

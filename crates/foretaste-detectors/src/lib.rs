@@ -15,6 +15,7 @@ foretaste_core::catalogue! {
     pub mod fine_noise;
     pub mod hidden_content;
     pub mod knn_label;
+    pub mod label_region;
     pub mod near_duplicate;
     pub mod outlier_distance;
     pub mod outlier_tail;

@@ -8,6 +8,7 @@ mod leads;
 mod moved;
 mod numeric;
 mod planted;
+mod region;
 mod separable;
 mod strays;
 
@@ -53,7 +54,11 @@ pub struct Claim {
 #[must_use]
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = planted::decide(evidence, facts);
-    let (coordinated, explained) = coordinated::decide(evidence, facts, &planted::explained(&claims));
+    let mut explained = planted::explained(&claims);
+    let regions = region::decide(evidence, facts, &explained);
+    explained.extend(regions.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row)));
+    claims.extend(regions);
+    let (coordinated, explained) = coordinated::decide(evidence, facts, &explained);
     claims.extend(coordinated);
     let labels = labels::decide(evidence, facts, &explained);
     // noise does harm, too: what is called noise needs no other name

@@ -16,6 +16,7 @@ pub mod knn;
 pub mod label_calibration;
 pub mod label_null;
 pub mod label_pairs;
+pub mod label_region;
 pub mod label_ways;
 mod lanes;
 pub mod linalg;

@@ -236,6 +236,7 @@ pub fn decision(d: &Decision) -> String {
         "apart" => {
             "two kinds of samples far apart in one class, and an exact test against other classes".to_owned()
         }
+        "region" => "likelihood of a sphere around one sample against slow change and neighbours".to_owned(),
         "constant" => "classes told apart by a constant, and a test of how many there are".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),

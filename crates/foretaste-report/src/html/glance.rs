@@ -130,13 +130,14 @@ fn detectors(report: &Report) -> Spans {
 }
 
 /// Rules of decision that are our own; any other was asked for.
-const RULES: [&str; 10] = [
+const RULES: [&str; 11] = [
     "confirmed",
     "harm",
     "benjamini-hochberg",
     "plan",
     "bonferroni",
     "apart",
+    "region",
     "constant",
     "probable",
     "fact",
@@ -184,6 +185,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     if let Some(ids) = by(&|r| r == "apart") {
         out.push(words::spans(&format!(
             "{ids}: two kinds of samples in one class, farther apart than in any honest data at hand; of that distance no level can be stated. An exact test says that other classes are not like it."
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "region") {
+        out.push(words::spans(&format!(
+            "{ids}: a likelihood, corrected for all samples and classes: a sphere around one sample says the labels better than the distance, the direction between the classes or the neighbours do."
         )));
     }
     if let Some(ids) = by(&|r| r == "constant") {

@@ -1,0 +1,520 @@
+//! Regions of one label that end at a sphere: where the distance from one row tells the label better than anything near does.
+//!
+//! Whoever changes the labels of the rows nearest to a target makes a ball in which all rows have one label, and beyond
+//! which other rows go on as before. Neighbours do not see its surface, since it cuts through what belongs together; honest
+//! classes do not end like that. For each row as the centre, the labels of the others, by distance, are explained
+//! by a step and by what honest classes do: a share that changes slowly with the distance and along the direction in which the
+//! classes differ elsewhere, and the neighbours' labels. The evidence is the log-likelihood that the step gains over the
+//! best of these.
+
+mod explain;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
+use crate::knn::{Metric, Neighbours, neighbours, self_neighbours};
+use crate::rng::Rng;
+use crate::span::{Span, product};
+use rayon::prelude::*;
+use sequence::Sequence;
+
+/// How regions are looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegionOptions {
+    /// Most rows whose labels are looked at; more are sampled. Every row is tried as a centre.
+    pub rows: usize,
+    /// Fewest rows of a region among those looked at.
+    pub least: usize,
+    /// Largest share of its class that a region may hold: a whole class may well be a ball.
+    pub share: f64,
+    /// Names the sample.
+    pub seed: u64,
+}
+
+impl Default for RegionOptions {
+    fn default() -> Self {
+        Self { rows: 8192, least: 12, share: 0.85, seed: 0 }
+    }
+}
+
+/// A ball in which the labels are others than around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Row in the middle, which may be a target: it need not have the label itself.
+    pub centre: usize,
+    /// Label in the ball.
+    pub class: u32,
+    /// The class around it; `None`: all others.
+    pub around: Option<u32>,
+    /// Rows of these classes in the ball, of those looked at, and the share of `class` among them.
+    pub inside: (usize, f64),
+    /// Share of `class` among as many rows beyond the surface.
+    pub beyond: f64,
+    /// Log-likelihood (nats) that the surface gains over the better of all other explanations.
+    pub nats: f64,
+    /// Largest Euclidean distance from the centre.
+    pub radius: f64,
+    /// Rows of `class` in the ball, ascending, and the share of `class` among the rows nearest to each outside of it.
+    pub members: Vec<(usize, f64)>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Regions {
+    /// The strongest first; none shares most of its members with one before it.
+    pub regions: Vec<Region>,
+    /// Centres, times the pairs of classes that were tried at each.
+    pub tried: usize,
+}
+
+/// Evidence (nats) below which nothing is kept.
+pub const WEAK: f64 = 5.0;
+/// Rows that one task takes as centres, and how many of them are looked at closely together.
+const CENTRES: usize = 256;
+const CLOSELY: usize = 32;
+/// Neighbours of each row among which those of two classes are looked for.
+const NEAR: usize = 64;
+/// Neighbours outside the ball that say what a member would be without it.
+const OUTSIDE: usize = 10;
+/// Most candidates whose members are listed, and most regions.
+const LISTED: (usize, usize) = (200, 16);
+/// Rows of a class among the nearest from which it may fill a ball.
+const FILLING: usize = 4;
+/// Nearest rows that are counted first; then twice as many, and so on.
+const FIRST: usize = 16;
+/// Least share of the rows in a ball that are of the two classes: it is to be about these.
+const COMMON: f64 = 0.4;
+/// Rows that are put in order, as a multiple of those among which nearly all are of one class.
+const WINDOW: usize = 8;
+/// In the counts that decide where it is looked closely: least share inside, largest share well outside.
+const COARSE: (f64, f64) = (0.9, 0.6);
+/// The same in the first look.
+const ROUGH: (f64, f64) = (0.8, 0.7);
+/// Fewest rows from which on there is a first look, at every so many of them.
+const LOOKED_AT: usize = 4096;
+const APART: usize = 4;
+
+/// Looks for regions. `data`: rows of `dim` numbers; `labels`: one a row, not below `classes` where there is none. Rows without
+/// a label or with numbers that are not finite are left out; nothing is found where the shapes do not fit.
+#[must_use]
+pub fn regions(data: &[f32], dim: usize, labels: &[u32], classes: usize, options: &RegionOptions) -> Regions {
+    if dim == 0 || data.len() != labels.len() * dim || classes < 2 {
+        return Regions::default();
+    }
+    let row = |i: usize| &data[i * dim..(i + 1) * dim];
+    let usable = |i: &usize| (labels[*i] as usize) < classes && row(*i).iter().all(|v| v.is_finite());
+    let known: Vec<usize> = (0..labels.len()).filter(usable).collect();
+    if known.len() < 4 * options.least.max(FIRST) {
+        return Regions::default();
+    }
+    let field = Field::new(data, dim, labels, classes, &known, options);
+    let blocks: Vec<(Vec<Found>, usize)> =
+        known.par_chunks(CENTRES).map(|centres| field.search(data, centres)).collect();
+    let tried = blocks.iter().map(|b| b.1).sum();
+    let mut found: Vec<Found> = blocks.into_iter().flat_map(|b| b.0).collect();
+    found.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.centre.cmp(&b.centre)));
+    found.truncate(LISTED.0);
+    let mut taken = vec![false; labels.len()];
+    let mut out = vec![];
+    for f in &found {
+        let Some(region) = field.region(data, &known, labels, f) else { continue };
+        let new = region.members.iter().filter(|m| !taken[m.0]).count();
+        if 2 * new > region.members.len() {
+            region.members.iter().for_each(|m| taken[m.0] = true);
+            out.push(region);
+        }
+        if out.len() == LISTED.1 {
+            break;
+        }
+    }
+    Regions { regions: out, tried }
+}
+
+/// The rows whose labels are looked at.
+struct Field {
+    dim: usize,
+    /// Mean of all of them, taken off so that differences stay exact.
+    mean: Vec<f32>,
+    all: Points,
+    /// Some of them, for a first look.
+    some: Points,
+    /// How many there are of each class.
+    counts: Vec<usize>,
+    near: Neighbours,
+    votes: explain::Kept,
+    options: RegionOptions,
+}
+
+/// Rows, packed.
+#[derive(Default)]
+struct Points {
+    values: Vec<f32>,
+    squares: Vec<f32>,
+    labels: Vec<u32>,
+    /// Row of each.
+    rows: Vec<usize>,
+}
+
+/// A candidate.
+struct Found {
+    centre: usize,
+    class: u32,
+    around: Option<u32>,
+    inside: (usize, f64),
+    beyond: f64,
+    nats: f64,
+}
+
+impl Field {
+    fn new(
+        data: &[f32],
+        dim: usize,
+        labels: &[u32],
+        classes: usize,
+        known: &[usize],
+        options: &RegionOptions,
+    ) -> Self {
+        let mut rows = known.to_vec();
+        if rows.len() > options.rows {
+            Rng::new(options.seed, "label-region").shuffle(&mut rows);
+            rows.truncate(options.rows);
+            rows.sort_unstable();
+        }
+        let mut sums = vec![0.0; dim];
+        for i in &rows {
+            sums.iter_mut().zip(&data[i * dim..(i + 1) * dim]).for_each(|(s, v)| *s += f64::from(*v));
+        }
+        let mean: Vec<f32> = sums.iter().map(|s| (s / rows.len() as f64) as f32).collect();
+        let all = Points::of(data, dim, labels, rows, &mean);
+        let some = if all.rows.len() < LOOKED_AT {
+            vec![]
+        } else {
+            all.rows.iter().copied().step_by(APART).collect()
+        };
+        let some = Points::of(data, dim, labels, some, &mean);
+        let near = self_neighbours(&all.values, dim, NEAR, Metric::Euclidean);
+        let mut counts = vec![0; classes];
+        all.labels.iter().for_each(|l| counts[*l as usize] += 1);
+        Self { dim, mean, all, some, counts, near, votes: explain::Kept::default(), options: *options }
+    }
+
+    /// Candidates around some rows, and how many pairs of classes were tried.
+    fn search(&self, data: &[f32], centres: &[usize]) -> (Vec<Found>, usize) {
+        let classes = self.counts.len();
+        let (mut out, mut tried) = (vec![], 0);
+        let mut scratch = Scratch::default();
+        let mut left = vec![];
+        if self.some.rows.is_empty() {
+            left.extend_from_slice(centres);
+        } else {
+            self.some.distances(data, centres, &self.mean, &mut scratch, |row, _, scratch| {
+                scratch.count(&self.some.labels, classes, FIRST / 2);
+                if scratch.promising(ROUGH, &|_| usize::MAX).next().is_some() {
+                    left.push(row);
+                }
+            });
+            // what is not looked at closely was tried all the same, with one class that fills the ball
+            tried += (centres.len() - left.len()) * others(classes);
+        }
+        for centres in left.chunks(CLOSELY) {
+            self.all.distances(data, centres, &self.mean, &mut scratch, |row, scale, scratch| {
+                tried += self.around(row, scale, scratch, &mut out);
+            });
+        }
+        (out, tried)
+    }
+
+    /// The best candidate around one row, if there is any, is added to `out`.
+    fn around(&self, centre: usize, scale: f32, scratch: &mut Scratch, out: &mut Vec<Found>) -> usize {
+        let classes = self.counts.len();
+        scratch.count(&self.all.labels, classes, FIRST);
+        let promising: Vec<Promise> = scratch.promising(COARSE, &|c| self.most(c)).collect();
+        if let Some(upto) = promising.iter().map(|p| p.2).max() {
+            let upto = (WINDOW * upto).min(scratch.keys.len());
+            if upto < scratch.keys.len() {
+                scratch.keys.select_nth_unstable(upto - 1);
+            }
+            scratch.keys[..upto].sort_unstable();
+            let keys = &scratch.keys[..upto];
+            let best = promising
+                .into_iter()
+                .filter_map(|(class, around, upto)| {
+                    let keys = &keys[..(WINDOW * upto).min(keys.len())];
+                    self.judged(centre, class, around, scale, keys)
+                })
+                .max_by(|a, b| {
+                    a.nats.total_cmp(&b.nats).then(b.class.cmp(&a.class)).then(b.around.cmp(&a.around))
+                });
+            out.extend(best);
+        }
+        scratch.filling().count() * others(classes)
+    }
+
+    /// The most rows of a class that a region may hold.
+    fn most(&self, class: usize) -> usize {
+        (self.options.share * self.counts[class] as f64) as usize
+    }
+
+    /// The best surface between two classes around a row.
+    fn judged(
+        &self,
+        centre: usize,
+        class: u32,
+        around: Option<u32>,
+        scale: f32,
+        keys: &[u64],
+    ) -> Option<Found> {
+        let of = |l: u32| l == class || around.is_none_or(|a| a == l);
+        let sequence = Sequence::of(keys, &self.all.labels, class, of, scale);
+        let k = sequence.surface(self.options.least, self.most(class as usize))?;
+        if sequence.common(k) < COMMON {
+            return None;
+        }
+        let step = sequence.step(k);
+        // the cheapest explanations first
+        let enough = step - WEAK;
+        if sequence.is_steep_ramp(k, enough) {
+            return None;
+        }
+        let window = &sequence.rows[..2 * k];
+        let votes =
+            self.votes.of(class, around, || explain::Votes::of(&self.near, &self.all.labels, class, of));
+        let near = votes.explain(window, enough)?;
+        let slow = sequence.ramp(k, enough)?;
+        let along =
+            sequence.ramp_along(k, &self.along(window, class, of), class, &self.all.labels, enough)?;
+        let nats = step - slow.max(near).max(along);
+        let (inside, beyond) = ((k, sequence.share(0, k)), sequence.share(k, 2 * k));
+        Some(Found { centre, class, around, inside, beyond, nats })
+    }
+
+    /// How far some rows lie towards the class and away from the others, as the rows outside of them have it: the product with
+    /// the difference of the means, brought to mean zero and deviation one.
+    fn along(&self, window: &[u32], class: u32, of: impl Fn(u32) -> bool) -> Vec<f64> {
+        let mut within = vec![false; self.all.labels.len()];
+        window.iter().for_each(|i| within[*i as usize] = true);
+        let (mut sums, mut counts) = ([vec![0.0; self.dim], vec![0.0; self.dim]], [0.0f64; 2]);
+        for (i, x) in self.all.values.chunks_exact(self.dim).enumerate() {
+            let label = self.all.labels[i];
+            if !within[i] && of(label) {
+                let side = usize::from(label != class);
+                counts[side] += 1.0;
+                sums[side].iter_mut().zip(x).for_each(|(s, v)| *s += f64::from(*v));
+            }
+        }
+        let [own, other] = &sums;
+        let direction: Vec<f64> =
+            own.iter().zip(other).map(|(a, b)| a / counts[0].max(1.0) - b / counts[1].max(1.0)).collect();
+        let at = |i: &u32| {
+            let x = &self.all.values[*i as usize * self.dim..(*i as usize + 1) * self.dim];
+            x.iter().zip(&direction).map(|(v, d)| f64::from(*v) * d).sum::<f64>()
+        };
+        let values: Vec<f64> = window.iter().map(at).collect();
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let deviation = (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt();
+        values.iter().map(|v| (v - mean) / deviation.max(f64::MIN_POSITIVE)).collect()
+    }
+
+    /// All rows of a candidate's ball.
+    fn region(&self, data: &[f32], known: &[usize], labels: &[u32], found: &Found) -> Option<Region> {
+        let dim = self.dim;
+        let row = |i: usize| &data[i * dim..(i + 1) * dim];
+        let from = row(found.centre);
+        let of = |l: u32| l == found.class || found.around.is_none_or(|a| a == l);
+        let apart =
+            |i: usize| row(i).iter().zip(from).map(|(a, b)| f64::from(a - b) * f64::from(a - b)).sum::<f64>();
+        let mut ordered: Vec<(f64, usize)> = known
+            .par_iter()
+            .filter(|i| **i != found.centre && of(labels[**i]))
+            .map(|i| (apart(*i), *i))
+            .collect();
+        ordered.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let is: Vec<bool> = ordered.iter().map(|o| labels[o.1] == found.class).collect();
+        let all = Sequence::from(is, ordered.iter().map(|o| o.0 as f32).collect(), 0.0);
+        // the sample says where to look: the surface among all rows is near
+        let whole = known.iter().filter(|i| labels[**i] == found.class).count();
+        let most = (self.options.share * whole as f64) as usize;
+        let scale = known.len() as f64 / self.all.rows.len() as f64;
+        let near = |k: usize| (0.7..=1.4).contains(&(k as f64 / (found.inside.0 as f64 * scale)));
+        let k = all.surface_where(self.options.least, most, near)?;
+        let inside: Vec<usize> =
+            ordered[..k].iter().map(|o| o.1).filter(|i| labels[*i] == found.class).collect();
+        let outside: Vec<usize> = {
+            let inner: std::collections::BTreeSet<usize> = ordered[..k].iter().map(|o| o.1).collect();
+            self.all.rows.iter().copied().filter(|i| of(labels[*i]) && !inner.contains(i)).collect()
+        };
+        let gather = |rows: &[usize]| rows.iter().flat_map(|i| row(*i)).copied().collect::<Vec<f32>>();
+        let near = neighbours(&gather(&outside), &gather(&inside), dim, OUTSIDE, Metric::Euclidean);
+        let share = |m: usize| {
+            let of =
+                near.index[m * OUTSIDE..(m + 1) * OUTSIDE].iter().filter_map(|j| outside.get(*j as usize));
+            let (own, all) = of.fold((0, 0), |(o, a), i| (o + usize::from(labels[*i] == found.class), a + 1));
+            f64::from(own as u32) / f64::from(all.max(1) as u32)
+        };
+        let mut members: Vec<(usize, f64)> = inside.iter().enumerate().map(|(m, i)| (*i, share(m))).collect();
+        members.sort_unstable_by_key(|m| m.0);
+        Some(Region {
+            centre: found.centre,
+            class: found.class,
+            around: found.around,
+            inside: found.inside,
+            beyond: found.beyond,
+            nats: found.nats,
+            radius: ordered[k - 1].0.sqrt(),
+            members,
+        })
+    }
+}
+
+impl Points {
+    fn of(data: &[f32], dim: usize, labels: &[u32], rows: Vec<usize>, mean: &[f32]) -> Self {
+        let values = centred(data, dim, &rows, mean);
+        let squares = values.chunks_exact(dim).map(square).collect();
+        let labels = rows.iter().map(|i| labels[*i]).collect();
+        Self { values, squares, labels, rows }
+    }
+
+    /// Fills the keys with the squared distances of these points from each centre, itself left out, and calls `each` with the
+    /// centre and the square of its length.
+    fn distances(
+        &self,
+        data: &[f32],
+        centres: &[usize],
+        mean: &[f32],
+        scratch: &mut Scratch,
+        mut each: impl FnMut(usize, f32, &mut Scratch),
+    ) {
+        let (dim, n) = (mean.len(), self.rows.len());
+        let at = centred(data, dim, centres, mean);
+        let mut products = vec![0f32; centres.len() * n];
+        product(
+            Span::rows(&at, centres.len(), dim),
+            Span::rows(&self.values, n, dim).turned(),
+            &mut products,
+            false,
+        );
+        for ((row, x), products) in centres.iter().zip(at.chunks_exact(dim)).zip(products.chunks_exact(n)) {
+            let own = square(x);
+            scratch.keys.clear();
+            // the sum with zero makes negative zeros positive
+            let distance = |(p, s): (&f32, &f32)| (own + s - 2.0 * p).max(0.0) + 0.0;
+            let bits = products.iter().zip(&self.squares).map(distance).map(f32::to_bits);
+            scratch.keys.extend((0..).zip(bits).map(|(j, bits): (u64, u32)| u64::from(bits) << 32 | j));
+            if let Ok(itself) = self.rows.binary_search(row) {
+                scratch.keys.swap_remove(itself);
+            }
+            each(*row, own, scratch);
+        }
+    }
+}
+
+/// Rows with the mean taken off.
+fn centred(data: &[f32], dim: usize, rows: &[usize], mean: &[f32]) -> Vec<f32> {
+    rows.iter().flat_map(|i| data[i * dim..(i + 1) * dim].iter().zip(mean).map(|(v, m)| v - m)).collect()
+}
+
+/// How many choices of other classes there are: each, and all together where there are more than two.
+fn others(classes: usize) -> usize {
+    if classes > 2 { classes } else { 1 }
+}
+
+/// Class in the ball, others around it, and rows among which nearly all are of the class.
+type Promise = (u32, Option<u32>, usize);
+
+/// Memory of one task.
+#[derive(Default)]
+struct Scratch {
+    /// Distance (its bits) and position of each row looked at.
+    keys: Vec<u64>,
+    /// Rows of each class among the nearest [`FIRST`], twice as many, and so on; one line each.
+    counts: Vec<u32>,
+    /// How many rows each line counts.
+    edges: Vec<usize>,
+    classes: usize,
+}
+
+impl Scratch {
+    /// Counts the classes of the nearest rows, `first` of them, twice as many, and so on, without sorting them.
+    fn count(&mut self, labels: &[u32], classes: usize, first: usize) {
+        let n = self.keys.len();
+        self.classes = classes;
+        self.edges.clear();
+        self.edges.extend(std::iter::successors(Some(first), |e| Some(2 * e)).take_while(|e| *e < n));
+        self.edges.push(n);
+        self.counts.clear();
+        self.counts.resize(self.edges.len() * classes, 0);
+        let mut upto = n;
+        for line in (0..self.edges.len()).rev() {
+            let from = if line == 0 { 0 } else { self.edges[line - 1] };
+            if from > 0 {
+                self.keys[..upto].select_nth_unstable(from - 1);
+            }
+            let counts = &mut self.counts[line * classes..(line + 1) * classes];
+            for key in &self.keys[from..upto] {
+                counts[labels[*key as u32 as usize] as usize] += 1;
+            }
+            upto = from;
+        }
+        for i in classes..self.counts.len() {
+            self.counts[i] += self.counts[i - classes];
+        }
+    }
+
+    /// Classes that may fill a ball.
+    fn filling(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.classes).filter(|c| self.counts[*c] as usize >= FILLING)
+    }
+
+    /// Where it may be worth looking closely; `most`: the most rows of a class that a region may hold.
+    fn promising<'a>(
+        &'a self,
+        limits: (f64, f64),
+        most: &'a dyn Fn(usize) -> usize,
+    ) -> impl Iterator<Item = Promise> + 'a {
+        self.filling().flat_map(move |class| self.promises(class, limits, most(class)))
+    }
+
+    /// The same for one class that may fill the ball: other classes (`None`: all) and how many rows there are at most among which nearly
+    /// all are of the class, while well beyond them many are not; of the two classes only. Of the other classes, for
+    /// each number of rows, the one that has most rows well beyond.
+    fn promises(&self, class: usize, limits: (f64, f64), most: usize) -> Vec<Promise> {
+        let classes = self.classes;
+        let line = |at: usize| {
+            let at = at.min(self.edges.len() - 1);
+            &self.counts[at * classes..(at + 1) * classes]
+        };
+        let mut out: Vec<Promise> = vec![];
+        for at in (0..self.edges.len() - 1).rev() {
+            let (inside, from, to) = (line(at), line(at + 1), line(at + 2));
+            let (own, own_beyond) = (inside[class] as usize, (to[class] - from[class]) as usize);
+            if own < FILLING || own > most {
+                continue;
+            }
+            let is = |other: usize, beyond: usize| {
+                own as f64 >= limits.0 * (own + other) as f64
+                    && beyond >= FILLING
+                    && own_beyond as f64 <= limits.1 * (own_beyond + beyond) as f64
+            };
+            let all = |line: &[u32]| line.iter().map(|c| *c as usize).sum::<usize>();
+            let rest = (all(inside) - own, all(to) - all(from) - own_beyond);
+            let mut add = |around: Option<u32>| {
+                if !out.iter().any(|o| o.1 == around) {
+                    out.push((class as u32, around, self.edges[at]));
+                }
+            };
+            if classes > 2 && is(rest.0, rest.1) {
+                add(None);
+            }
+            let beyond = |c: usize| (to[c] - from[c]) as usize;
+            let clear = |c: &usize| *c != class && is(inside[*c] as usize, beyond(*c));
+            let around = (0..classes).filter(clear).max_by(|a, b| beyond(*a).cmp(&beyond(*b)).then(b.cmp(a)));
+            around.into_iter().for_each(|c| add(Some(c as u32)));
+        }
+        out
+    }
+}
+
+fn square(row: &[f32]) -> f32 {
+    row.iter().map(|v| v * v).sum()
+}
