@@ -28,8 +28,10 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// Hard for detectors that judge samples one by one, `knn-label` above all: no finding names the region. `robust-margin`, a
-/// score without a finding, ranks a small region far from the border high. Comparison with trusted data finds it.
+/// `label-region`, where the region is a ball in vectors like those that are scanned, of some 40 samples or more and one in
+/// 200: hardly any label outside contradicts it, but it ends at a sphere. Hard for detectors that judge samples one by one,
+/// `knn-label` above all. `robust-margin`, a score without a finding, ranks a small region far from the border high. A
+/// comparison with trusted data finds regions chosen by other measures.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

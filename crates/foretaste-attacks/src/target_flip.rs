@@ -30,9 +30,10 @@ use serde_json::{Map, Value};
 /// ```
 ///
 /// # Caught by
-/// Little: the neighbours vouch for each other. On spambase at 5 %, neither `knn-label` nor `confident-learning` found any, and
-/// no finding names it. What helps is a comparison with trusted data, or to ask which samples speak for an answer that somebody
-/// complains about.
+/// `label-region`, which names the input in the middle, where what is near was chosen in vectors like those that are scanned,
+/// from some 40 samples and one in 200 on. Neighbours vouch for each other: on spambase at 5 %, neither `knn-label` nor
+/// `confident-learning` found any. Else a comparison with trusted data helps, or to ask which samples speak for an answer
+/// that somebody complains about.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.

@@ -28,9 +28,10 @@ use foretaste_num::label_region::{Region, RegionOptions, regions};
 /// The distances of all rows to at most `rows` of them, and a partial sort of each. State is the vectors.
 ///
 /// # Blind spots
-/// Regions chosen by distances in which the scanned vectors do not order samples as the attacker's did, or by a rule or a cluster
-/// instead of a ball. Fewer than some 40 samples, or fewer than one in 200. A ball that holds most of a class. More than
-/// half of the samples beyond the surface with the same label.
+/// Regions chosen by distances in which other samples are near than in the vectors that are scanned (another model, other weights
+/// of words), or by a rule or a cluster instead of a ball: their edge is blurred, and nothing is found. Fewer than some 40
+/// samples, or fewer than one in 200. A ball that holds most of a class. More than half of the samples beyond the surface
+/// with the same label. Where classes overlap, part of the members had the label before.
 ///
 /// # Example
 /// ```text

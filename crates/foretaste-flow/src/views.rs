@@ -80,7 +80,7 @@ pub fn attach(
         notes.extend(unused);
         return Ok(None);
     }
-    let view = match View::make(dataset, options, ctx, notes)? {
+    let view = match View::make(dataset, options, notes)? {
         Ok(view) => view,
         Err(why) => {
             dataset.no_vectors.clone_from(&why);
@@ -136,7 +136,6 @@ impl View {
     fn make(
         dataset: &mut Dataset,
         options: ViewOptions<'_>,
-        ctx: &Ctx,
         notes: &mut Vec<String>,
     ) -> Result<std::result::Result<Self, String>> {
         let own = options.own.map(|o| o.title());
@@ -162,7 +161,7 @@ impl View {
                 names.push(title);
             } else {
                 let made = image::features(&pictures);
-                vectors = Some(dense(&made, ctx));
+                vectors = Some(dense(&made));
                 features.push(made);
                 names.push("gradients and colours");
             }
@@ -177,7 +176,7 @@ impl View {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let (_, made) = text::features(&texts, &text::default_options());
             if compared {
-                near.push(dense(&made, ctx));
+                near.push(dense(&made));
             }
             if options.probs {
                 letters = Some(letters::features(&texts));
@@ -322,17 +321,18 @@ fn agreement(probs: &[f32], labels: &[u32], classes: usize) -> f64 {
     hits.0 as f64 / hits.1.max(1) as f64
 }
 
-/// Vectors of unit length from features: dense ones as they are, sparse ones by latent semantic analysis.
-fn dense(features: &Features, ctx: &Ctx) -> Matrix {
+/// Vectors of unit length from features: dense ones as they are, sparse ones by latent semantic analysis. They depend on nothing
+/// but the features: what is near must not change with the seed of folds and draws.
+fn dense(features: &Features) -> Matrix {
     match features {
-        Features::Sparse(csr) => lsa(csr, ctx),
+        Features::Sparse(csr) => lsa(csr),
         Features::Dense { data, dim } => unit(data.clone(), *dim),
     }
 }
 
-fn lsa(csr: &Csr, ctx: &Ctx) -> Matrix {
+fn lsa(csr: &Csr) -> Matrix {
     let rank = TEXT_DIM.min(csr.cols).min(csr.rows()).max(1);
-    unit(truncated_svd_csr(&csr.indptr, &csr.indices, &csr.values, csr.cols, rank, 2, ctx.seed()), rank)
+    unit(truncated_svd_csr(&csr.indptr, &csr.indices, &csr.values, csr.cols, rank, 2, 0), rank)
 }
 
 /// Rows of unit length, so that Euclidean order is cosine order; rows of zeros stay.

@@ -54,7 +54,8 @@ pub struct Region {
     pub nats: f64,
     /// Largest Euclidean distance from the centre.
     pub radius: f64,
-    /// Rows of `class` in the ball, ascending, and the share of `class` among the rows nearest to each outside of it.
+    /// Rows of `class` in the ball, ascending, and the share of `class` among the rows nearest to each outside of it (of the
+    /// centre, if it is one of them, 0).
     pub members: Vec<(usize, f64)>,
 }
 
@@ -353,6 +354,9 @@ impl Field {
             f64::from(own as u32) / f64::from(all.max(1) as u32)
         };
         let mut members: Vec<(usize, f64)> = inside.iter().enumerate().map(|(m, i)| (*i, share(m))).collect();
+        if labels[found.centre] == found.class {
+            members.push((found.centre, 0.0));
+        }
         members.sort_unstable_by_key(|m| m.0);
         Some(Region {
             centre: found.centre,

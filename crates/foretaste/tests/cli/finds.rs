@@ -25,6 +25,30 @@ fn planted_flips_are_found_with_precision() {
 }
 
 #[test]
+fn labels_changed_around_one_sample_are_told_with_the_sample_in_the_middle() {
+    let room = Room::new();
+    let args = ["--attack", "target-flip", "--target-class", "spam", "--poison-rate", "0.05", "--seed", "3"];
+    let path = examples().join("sms_spam.csv");
+    room.run(&[&["simulate", path.to_str().unwrap(), "--out", "p.csv"], &args[..]].concat());
+    let report = room.scan(&["p.csv", "--only", "label-region"]);
+    let found = findings(&report, "label-poisoning");
+    assert_eq!(found.len(), 1, "{report:#}");
+    assert_eq!(
+        (&found[0]["decision"]["rule"], &found[0]["target_class"]),
+        (&"region".into(), &"spam".into())
+    );
+    let manifest: serde_json::Value = serde_json::from_str(&room.read("p.manifest.json")).unwrap();
+    let target = manifest["attacks"][0]["details"]["target-row"].as_u64().unwrap();
+    let why = found[0]["why"][0].as_str().unwrap();
+    assert!(why.contains(&format!("line {}, labelled `ham`", target + 1)), "{why} and {target}");
+    let members = found[0]["members"].as_array().unwrap();
+    let aside = members.iter().filter(|m| m["quarantine"] == true).count();
+    assert!((230..300).contains(&aside), "{aside} for 243 changed labels");
+    // the target is shown first, and stays
+    assert_eq!((&members[0]["line"], &members[0]["quarantine"]), (&(target + 1).into(), &false.into()));
+}
+
+#[test]
 fn clean_data_are_not_accused() {
     let room = Room::new();
     room.write("d.csv", table(600, "", |_, yes| yes, |_| String::new()));
