@@ -61,6 +61,9 @@ impl Default for LabelRegion {
 /// Share of the neighbours outside a region from which a member is taken to have its label without anybody's doing.
 const OWN: f64 = 0.5;
 
+/// Share of the label beyond the surface from which the report says that some members may have it rightly.
+const SOME: f64 = 0.1;
+
 impl Detect for LabelRegion {
     type State = Gathered;
     type Model = Planted;
@@ -157,6 +160,12 @@ fn lead(
         100.0 * region.inside.1,
         100.0 * region.beyond
     ));
+    if region.beyond >= SOME {
+        lead.why.push(format!(
+            "Up to {:.0} % of those may have had the label before: nothing tells them from the others.",
+            100.0 * region.beyond
+        ));
+    }
     lead.why.push(format!(
         "No slow change with the distance or from class to class, and no neighbours, explain these labels as well as that sphere ({:.0} nats of likelihood less, {}, corrected for all samples and classes).",
         region.nats,

@@ -17,6 +17,7 @@ use crate::rng::Rng;
 use crate::span::{Span, product};
 use rayon::prelude::*;
 use sequence::Sequence;
+use std::collections::BTreeSet;
 
 /// How regions are looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,14 +87,13 @@ const FIRST: usize = 16;
 /// Least share of the rows in a ball that are of the two classes: it is to be about these.
 const COMMON: f64 = 0.4;
 /// Rows that are put in order, as a multiple of those among which nearly all are of one class.
-const WINDOW: usize = 8;
+const WINDOW: usize = 4;
 /// In the counts that decide where it is looked closely: least share inside, largest share well outside.
 const COARSE: (f64, f64) = (0.9, 0.6);
 /// The same in the first look.
 const ROUGH: (f64, f64) = (0.8, 0.7);
-/// Fewest rows from which on there is a first look, at every so many of them.
-const LOOKED_AT: usize = 4096;
-const APART: usize = 4;
+/// Rows from which on there is a first look at every so many of them.
+const LOOKS: [(usize, usize); 2] = [(16_384, 8), (4096, 4)];
 
 /// Looks for regions. `data`: rows of `dim` numbers; `labels`: one a row, not below `classes` where there is none. Rows without
 /// a label or with numbers that are not finite are left out; nothing is found where the shapes do not fit.
@@ -118,12 +118,9 @@ pub fn regions(data: &[f32], dim: usize, labels: &[u32], classes: usize, options
     let mut taken = vec![false; labels.len()];
     let mut out = vec![];
     for f in &found {
-        let Some(region) = field.region(data, &known, labels, f) else { continue };
-        let new = region.members.iter().filter(|m| !taken[m.0]).count();
-        if 2 * new > region.members.len() {
-            region.members.iter().for_each(|m| taken[m.0] = true);
-            out.push(region);
-        }
+        let Some(region) = field.region(data, &known, labels, f, &taken) else { continue };
+        region.members.iter().for_each(|m| taken[m.0] = true);
+        out.push(region);
         if out.len() == LISTED.1 {
             break;
         }
@@ -137,8 +134,9 @@ struct Field {
     /// Mean of all of them, taken off so that differences stay exact.
     mean: Vec<f32>,
     all: Points,
-    /// Some of them, for a first look.
+    /// Some of them, for a first look, and how many of these are counted first.
     some: Points,
+    first: usize,
     /// How many there are of each class.
     counts: Vec<usize>,
     near: Neighbours,
@@ -187,16 +185,23 @@ impl Field {
         }
         let mean: Vec<f32> = sums.iter().map(|s| (s / rows.len() as f64) as f32).collect();
         let all = Points::of(data, dim, labels, rows, &mean);
-        let some = if all.rows.len() < LOOKED_AT {
-            vec![]
-        } else {
-            all.rows.iter().copied().step_by(APART).collect()
-        };
+        let apart = LOOKS.iter().find(|l| known.len() >= l.0).map_or(0, |l| l.1);
+        let some = if apart > 0 { all.rows.iter().copied().step_by(apart).collect() } else { vec![] };
         let some = Points::of(data, dim, labels, some, &mean);
         let near = self_neighbours(&all.values, dim, NEAR, Metric::Euclidean);
         let mut counts = vec![0; classes];
         all.labels.iter().for_each(|l| counts[*l as usize] += 1);
-        Self { dim, mean, all, some, counts, near, votes: explain::Kept::default(), options: *options }
+        Self {
+            dim,
+            mean,
+            all,
+            some,
+            first: (2 * FIRST).checked_div(apart).unwrap_or(0),
+            counts,
+            near,
+            votes: explain::Kept::default(),
+            options: *options,
+        }
     }
 
     /// Candidates around some rows, and how many pairs of classes were tried.
@@ -209,7 +214,7 @@ impl Field {
             left.extend_from_slice(centres);
         } else {
             self.some.distances(data, centres, &self.mean, &mut scratch, |row, _, scratch| {
-                scratch.count(&self.some.labels, classes, FIRST / 2);
+                scratch.count(&self.some.labels, classes, self.first);
                 if scratch.promising(ROUGH, &|_| usize::MAX).next().is_some() {
                     left.push(row);
                 }
@@ -317,8 +322,15 @@ impl Field {
         values.iter().map(|v| (v - mean) / deviation.max(f64::MIN_POSITIVE)).collect()
     }
 
-    /// All rows of a candidate's ball.
-    fn region(&self, data: &[f32], known: &[usize], labels: &[u32], found: &Found) -> Option<Region> {
+    /// All rows of a candidate's ball; `None` if most of its members are taken.
+    fn region(
+        &self,
+        data: &[f32],
+        known: &[usize],
+        labels: &[u32],
+        found: &Found,
+        taken: &[bool],
+    ) -> Option<Region> {
         let dim = self.dim;
         let row = |i: usize| &data[i * dim..(i + 1) * dim];
         let from = row(found.centre);
@@ -341,8 +353,11 @@ impl Field {
         let k = all.surface_where(self.options.least, most, near)?;
         let inside: Vec<usize> =
             ordered[..k].iter().map(|o| o.1).filter(|i| labels[*i] == found.class).collect();
+        if 2 * inside.iter().filter(|i| !taken[**i]).count() <= inside.len() {
+            return None;
+        }
         let outside: Vec<usize> = {
-            let inner: std::collections::BTreeSet<usize> = ordered[..k].iter().map(|o| o.1).collect();
+            let inner: BTreeSet<usize> = ordered[..k].iter().map(|o| o.1).collect();
             self.all.rows.iter().copied().filter(|i| of(labels[*i]) && !inner.contains(i)).collect()
         };
         let gather = |rows: &[usize]| rows.iter().flat_map(|i| row(*i)).copied().collect::<Vec<f32>>();
