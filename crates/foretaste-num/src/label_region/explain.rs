@@ -47,7 +47,10 @@ pub struct Votes(Vec<[u8; ASKED.len() + 1]>);
 
 /// Votes that were counted once, by class and others.
 #[derive(Default)]
-pub struct Kept(RwLock<BTreeMap<(u32, Option<u32>), Arc<Votes>>>);
+pub struct Kept(RwLock<BTreeMap<Pair, Arc<Votes>>>);
+
+/// A class, and the one around it (`None`: all others).
+type Pair = (u32, Option<u32>);
 
 impl Kept {
     /// Those of two classes, counted by `count` if nobody did before.
