@@ -66,6 +66,22 @@ impl Gathered {
 }
 
 impl Flat {
+    /// The numbers of a row.
+    pub fn row(&self, at: usize) -> &[f32] {
+        &self.values[at * self.cols..(at + 1) * self.cols]
+    }
+
+    /// The same as bits, to order and compare rows by.
+    pub fn bits(&self, at: usize) -> Vec<u32> {
+        self.row(at).iter().map(|v| v.to_bits()).collect()
+    }
+
+    /// Numbers and labels in another order.
+    pub fn in_order(&self, order: &[usize]) -> (Vec<f32>, Vec<u32>) {
+        let values = order.iter().flat_map(|at| self.row(*at)).copied().collect();
+        (values, order.iter().map(|at| self.labels[*at]).collect())
+    }
+
     /// Scores the rows of each class on their own: `score` gets the vectors of one class, row after row, and gives one number
     /// a row. Rows without a label, and those of classes with fewer than `least` rows, get 0.
     pub fn by_class(

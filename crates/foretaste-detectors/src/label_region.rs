@@ -4,7 +4,7 @@ use crate::gather::{Flat, Gathered, PerRow, row_at};
 use crate::planted::{PLAIN, Planted, by_content};
 use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, p_words};
 use foretaste_macros::Catalogue;
-use foretaste_num::label_region::{Region, RegionOptions, regions};
+use foretaste_num::label_region::{Region, RegionOptions, Regions, regions};
 
 /// Labels of the samples nearest to one sample, changed together.
 ///
@@ -119,12 +119,9 @@ impl Detect for LabelRegion {
 
 impl LabelRegion {
     /// Regions by positions in an order that does not depend on where rows stand.
-    fn look(&self, flat: &Flat, classes: usize, seed: u64) -> (Vec<usize>, foretaste_num::label_region::Regions) {
-        let row = |i: usize| &flat.values[i * flat.cols..(i + 1) * flat.cols];
-        let bits = |i: usize| row(i).iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
-        let order = by_content(flat.labels.len(), |i| (bits(i), flat.labels[i]));
-        let values: Vec<f32> = order.iter().flat_map(|i| row(*i)).copied().collect();
-        let labels: Vec<u32> = order.iter().map(|i| flat.labels[*i]).collect();
+    fn look(&self, flat: &Flat, classes: usize, seed: u64) -> (Vec<usize>, Regions) {
+        let order = by_content(flat.labels.len(), |i| (flat.bits(i), flat.labels[i]));
+        let (values, labels) = flat.in_order(&order);
         let options = RegionOptions { rows: self.rows, least: self.least, seed, ..RegionOptions::default() };
         let found = regions(&values, flat.cols, &labels, classes, &options);
         (order, found)

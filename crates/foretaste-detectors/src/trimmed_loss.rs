@@ -102,11 +102,8 @@ impl Detect for TrimmedLoss {
     fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, Planted>> {
         let flat = state.flatten("trimmed-loss")?;
         let (cols, names) = (flat.cols, &ctx.profile().classes);
-        let row = |i: usize| &flat.values[i * cols..(i + 1) * cols];
-        let bits = |i: usize| row(i).iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
-        let order = by_content(flat.labels.len(), |i| (flat.labels[i], bits(i)));
-        let values: Vec<f32> = order.iter().flat_map(|i| row(*i)).copied().collect();
-        let labels: Vec<u32> = order.iter().map(|i| flat.labels[*i]).collect();
+        let order = by_content(flat.labels.len(), |i| (flat.labels[i], flat.bits(i)));
+        let (values, labels) = flat.in_order(&order);
         let options = TrimOptions {
             keep: self.keep,
             dims: self.dims,
@@ -118,7 +115,7 @@ impl Detect for TrimmedLoss {
         let found = bench.trimmed();
         let mut score = vec![0.0; flat.labels.len()];
         // copies fall into folds by their place, so they share a score
-        let same = |a: &usize, b: &usize| flat.labels[*a] == flat.labels[*b] && bits(*a) == bits(*b);
+        let same = |a: &usize, b: &usize| flat.labels[*a] == flat.labels[*b] && flat.bits(*a) == flat.bits(*b);
         let mut from = 0;
         for copies in order.chunk_by(same) {
             let own = &found.score[from..from + copies.len()];

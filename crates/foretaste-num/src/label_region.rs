@@ -7,14 +7,17 @@
 //! classes differ elsewhere, and the neighbours' labels. The evidence is the log-likelihood that the step gains over the
 //! best of these.
 
+mod counts;
 mod explain;
+mod points;
 mod sequence;
 #[cfg(test)]
 mod tests;
 
 use crate::knn::{Metric, Neighbours, neighbours, self_neighbours};
 use crate::rng::Rng;
-use crate::span::{Span, product};
+use counts::{Promise, Scratch};
+use points::Points;
 use rayon::prelude::*;
 use sequence::Sequence;
 use std::collections::BTreeSet;
@@ -53,8 +56,6 @@ pub struct Region {
     pub beyond: f64,
     /// Log-likelihood (nats) that the surface gains over the better of all other explanations.
     pub nats: f64,
-    /// Largest Euclidean distance from the centre.
-    pub radius: f64,
     /// Rows of `class` in the ball, ascending, and the share of `class` among the rows nearest to each outside of it (of the
     /// centre, if it is one of them, 0).
     pub members: Vec<(usize, f64)>,
@@ -70,7 +71,7 @@ pub struct Regions {
 }
 
 /// Evidence (nats) below which nothing is kept.
-pub const WEAK: f64 = 5.0;
+const WEAK: f64 = 5.0;
 /// Rows that one task takes as centres, and how many of them are looked at closely together.
 const CENTRES: usize = 256;
 const CLOSELY: usize = 32;
@@ -80,8 +81,6 @@ const NEAR: usize = 64;
 const OUTSIDE: usize = 10;
 /// Most candidates whose members are listed, and most regions.
 const LISTED: (usize, usize) = (200, 16);
-/// Rows of a class among the nearest from which it may fill a ball.
-const FILLING: usize = 4;
 /// Nearest rows that are counted first; then twice as many, and so on.
 const FIRST: usize = 16;
 /// Least share of the rows in a ball that are of the two classes: it is to be about these.
@@ -142,16 +141,6 @@ struct Field {
     near: Neighbours,
     votes: explain::Kept,
     options: RegionOptions,
-}
-
-/// Rows, packed.
-#[derive(Default)]
-struct Points {
-    values: Vec<f32>,
-    squares: Vec<f32>,
-    labels: Vec<u32>,
-    /// Row of each.
-    rows: Vec<usize>,
 }
 
 /// A candidate.
@@ -380,160 +369,12 @@ impl Field {
             inside: found.inside,
             beyond: found.beyond,
             nats: found.nats,
-            radius: ordered[k - 1].0.sqrt(),
             members,
         })
     }
 }
 
-impl Points {
-    fn of(data: &[f32], dim: usize, labels: &[u32], rows: Vec<usize>, mean: &[f32]) -> Self {
-        let values = centred(data, dim, &rows, mean);
-        let squares = values.chunks_exact(dim).map(square).collect();
-        let labels = rows.iter().map(|i| labels[*i]).collect();
-        Self { values, squares, labels, rows }
-    }
-
-    /// Fills the keys with the squared distances of these points from each centre, itself left out, and calls `each` with the
-    /// centre and the square of its length.
-    fn distances(
-        &self,
-        data: &[f32],
-        centres: &[usize],
-        mean: &[f32],
-        scratch: &mut Scratch,
-        mut each: impl FnMut(usize, f32, &mut Scratch),
-    ) {
-        let (dim, n) = (mean.len(), self.rows.len());
-        let at = centred(data, dim, centres, mean);
-        let mut products = vec![0f32; centres.len() * n];
-        product(
-            Span::rows(&at, centres.len(), dim),
-            Span::rows(&self.values, n, dim).turned(),
-            &mut products,
-            false,
-        );
-        for ((row, x), products) in centres.iter().zip(at.chunks_exact(dim)).zip(products.chunks_exact(n)) {
-            let own = square(x);
-            scratch.keys.clear();
-            // the sum with zero makes negative zeros positive
-            let distance = |(p, s): (&f32, &f32)| (own + s - 2.0 * p).max(0.0) + 0.0;
-            let bits = products.iter().zip(&self.squares).map(distance).map(f32::to_bits);
-            scratch.keys.extend((0..).zip(bits).map(|(j, bits): (u64, u32)| u64::from(bits) << 32 | j));
-            if let Ok(itself) = self.rows.binary_search(row) {
-                scratch.keys.swap_remove(itself);
-            }
-            each(*row, own, scratch);
-        }
-    }
-}
-
-/// Rows with the mean taken off.
-fn centred(data: &[f32], dim: usize, rows: &[usize], mean: &[f32]) -> Vec<f32> {
-    rows.iter().flat_map(|i| data[i * dim..(i + 1) * dim].iter().zip(mean).map(|(v, m)| v - m)).collect()
-}
-
 /// How many choices of other classes there are: each, and all together where there are more than two.
 fn others(classes: usize) -> usize {
     if classes > 2 { classes } else { 1 }
-}
-
-/// Class in the ball, others around it, and rows among which nearly all are of the class.
-type Promise = (u32, Option<u32>, usize);
-
-/// Memory of one task.
-#[derive(Default)]
-struct Scratch {
-    /// Distance (its bits) and position of each row looked at.
-    keys: Vec<u64>,
-    /// Rows of each class among the nearest [`FIRST`], twice as many, and so on; one line each.
-    counts: Vec<u32>,
-    /// How many rows each line counts.
-    edges: Vec<usize>,
-    classes: usize,
-}
-
-impl Scratch {
-    /// Counts the classes of the nearest rows, `first` of them, twice as many, and so on, without sorting them.
-    fn count(&mut self, labels: &[u32], classes: usize, first: usize) {
-        let n = self.keys.len();
-        self.classes = classes;
-        self.edges.clear();
-        self.edges.extend(std::iter::successors(Some(first), |e| Some(2 * e)).take_while(|e| *e < n));
-        self.edges.push(n);
-        self.counts.clear();
-        self.counts.resize(self.edges.len() * classes, 0);
-        let mut upto = n;
-        for line in (0..self.edges.len()).rev() {
-            let from = if line == 0 { 0 } else { self.edges[line - 1] };
-            if from > 0 {
-                self.keys[..upto].select_nth_unstable(from - 1);
-            }
-            let counts = &mut self.counts[line * classes..(line + 1) * classes];
-            for key in &self.keys[from..upto] {
-                counts[labels[*key as u32 as usize] as usize] += 1;
-            }
-            upto = from;
-        }
-        for i in classes..self.counts.len() {
-            self.counts[i] += self.counts[i - classes];
-        }
-    }
-
-    /// Classes that may fill a ball.
-    fn filling(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.classes).filter(|c| self.counts[*c] as usize >= FILLING)
-    }
-
-    /// Where it may be worth looking closely; `most`: the most rows of a class that a region may hold.
-    fn promising<'a>(
-        &'a self,
-        limits: (f64, f64),
-        most: &'a dyn Fn(usize) -> usize,
-    ) -> impl Iterator<Item = Promise> + 'a {
-        self.filling().flat_map(move |class| self.promises(class, limits, most(class)))
-    }
-
-    /// The same for one class that may fill the ball: other classes (`None`: all) and how many rows there are at most among which nearly
-    /// all are of the class, while well beyond them many are not; of the two classes only. Of the other classes, for
-    /// each number of rows, the one that has most rows well beyond.
-    fn promises(&self, class: usize, limits: (f64, f64), most: usize) -> Vec<Promise> {
-        let classes = self.classes;
-        let line = |at: usize| {
-            let at = at.min(self.edges.len() - 1);
-            &self.counts[at * classes..(at + 1) * classes]
-        };
-        let mut out: Vec<Promise> = vec![];
-        for at in (0..self.edges.len() - 1).rev() {
-            let (inside, from, to) = (line(at), line(at + 1), line(at + 2));
-            let (own, own_beyond) = (inside[class] as usize, (to[class] - from[class]) as usize);
-            if own < FILLING || own > most {
-                continue;
-            }
-            let is = |other: usize, beyond: usize| {
-                own as f64 >= limits.0 * (own + other) as f64
-                    && beyond >= FILLING
-                    && own_beyond as f64 <= limits.1 * (own_beyond + beyond) as f64
-            };
-            let all = |line: &[u32]| line.iter().map(|c| *c as usize).sum::<usize>();
-            let rest = (all(inside) - own, all(to) - all(from) - own_beyond);
-            let mut add = |around: Option<u32>| {
-                if !out.iter().any(|o| o.1 == around) {
-                    out.push((class as u32, around, self.edges[at]));
-                }
-            };
-            if classes > 2 && is(rest.0, rest.1) {
-                add(None);
-            }
-            let beyond = |c: usize| (to[c] - from[c]) as usize;
-            let clear = |c: &usize| *c != class && is(inside[*c] as usize, beyond(*c));
-            let around = (0..classes).filter(clear).max_by(|a, b| beyond(*a).cmp(&beyond(*b)).then(b.cmp(a)));
-            around.into_iter().for_each(|c| add(Some(c as u32)));
-        }
-        out
-    }
-}
-
-fn square(row: &[f32]) -> f32 {
-    row.iter().map(|v| v * v).sum()
 }

@@ -11,6 +11,8 @@ const SAME: f32 = 1e-5;
 const SLOPES: [f64; 5] = [0.0, 0.5, 1.0, 2.0, 3.0];
 /// Log-odds at the surface that are tried: from -6 to 6 in steps of a half.
 const OFFSETS: i32 = 12;
+/// How much the log-odds change with one deviation along a direction.
+const WEIGHTS: [f64; 5] = [0.5, 1.0, 2.0, 4.0, 8.0];
 
 /// Rows of two classes, the nearest first.
 pub struct Sequence {
@@ -116,6 +118,41 @@ impl Sequence {
         Some(best)
     }
 
+    /// The same with a share of `along`, one number a row of which a deviation changes the log-odds at most by the largest of
+    /// some weights; `None` if it is above `enough`. The slope in the distance is bounded as before.
+    pub fn ramp_along(
+        &self,
+        k: usize,
+        along: &[f64],
+        class: u32,
+        labels: &[u32],
+        enough: f64,
+    ) -> Option<f64> {
+        let rows: Vec<(bool, f64, f64)> = self.rows[..2 * k]
+            .iter()
+            .zip(along)
+            .enumerate()
+            .map(|(j, (row, u))| (labels[*row as usize] == class, ((j as f64 + 0.5) / k as f64).ln(), *u))
+            .collect();
+        let mut best = f64::NEG_INFINITY;
+        for weight in WEIGHTS.iter().rev() {
+            for slope in SLOPES.iter().rev() {
+                for offset in -OFFSETS..=OFFSETS {
+                    let offset = f64::from(offset) / 2.0;
+                    let of = |(own, at, u): &(bool, f64, f64)| {
+                        let p = logistic(offset - slope * at + weight * u).clamp(SURE, 1.0 - SURE);
+                        if *own { p.ln() } else { (1.0 - p).ln() }
+                    };
+                    best = best.max(rows.iter().map(of).sum());
+                    if best > enough {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(best)
+    }
+
     /// Whether the steepest slope alone explains the labels well enough. Quick: from the middle uphill.
     pub fn is_steep_ramp(&self, k: usize, enough: f64) -> bool {
         let ramp = self.bins(k);
@@ -159,46 +196,6 @@ impl Bins {
             bernoulli(*own, *other, logistic(f64::from(offset) / 2.0 - slope * at))
         };
         self.0.iter().map(of).sum()
-    }
-}
-
-/// How much the log-odds change with one deviation along a direction.
-const WEIGHTS: [f64; 5] = [0.5, 1.0, 2.0, 4.0, 8.0];
-
-impl Sequence {
-    /// The same with a share of `along`, one number a row of which a deviation changes the log-odds at most by the largest of
-    /// some weights; `None` if it is above `enough`. The slope in the distance is bounded as before.
-    pub fn ramp_along(
-        &self,
-        k: usize,
-        along: &[f64],
-        class: u32,
-        labels: &[u32],
-        enough: f64,
-    ) -> Option<f64> {
-        let rows: Vec<(bool, f64, f64)> = self.rows[..2 * k]
-            .iter()
-            .zip(along)
-            .enumerate()
-            .map(|(j, (row, u))| (labels[*row as usize] == class, ((j as f64 + 0.5) / k as f64).ln(), *u))
-            .collect();
-        let mut best = f64::NEG_INFINITY;
-        for weight in WEIGHTS.iter().rev() {
-            for slope in SLOPES.iter().rev() {
-                for offset in -OFFSETS..=OFFSETS {
-                    let offset = f64::from(offset) / 2.0;
-                    let of = |(own, at, u): &(bool, f64, f64)| {
-                        let p = logistic(offset - slope * at + weight * u).clamp(SURE, 1.0 - SURE);
-                        if *own { p.ln() } else { (1.0 - p).ln() }
-                    };
-                    best = best.max(rows.iter().map(of).sum());
-                    if best > enough {
-                        return None;
-                    }
-                }
-            }
-        }
-        Some(best)
     }
 }
 
