@@ -9,7 +9,8 @@ use foretaste_macros::Catalogue;
 use foretaste_num::confident::{self, Options, Rule, Score};
 use foretaste_num::label_calibration::label_calibration;
 use foretaste_num::label_null::label_null;
-use foretaste_num::label_pairs::{Moved, moved};
+use foretaste_num::label_pairs::{Moved, along, moved};
+use foretaste_num::label_ways::ways;
 use serde_json::Value;
 
 /// Labels that the rest of the data contradict, judged by a model that did not see the sample.
@@ -29,7 +30,9 @@ use serde_json::Value;
 /// confusion with `b` dies out, and labels that somebody moved to `b` do not. Their number in the sure half is compared with
 /// the same class's other wrong labels, with the labels `b` of other classes and with the reverse direction; the p-value is
 /// exact given the sums and corrected for the number of directions. Who was moved is read off an isotonic regression of
-/// the labels on the odds of the two classes.
+/// the labels on the odds of the two classes. Where every class is moved to another, and few of each, no pair stands out: all
+/// labels that are more probably wrong than right are compared with labels dealt at random and with confusion that goes both
+/// ways, and the regression is that of all directions together.
 ///
 /// # Threat model
 /// The attacker changes labels, by chance or between two classes, and the majority of labels near each sample is right.
@@ -52,6 +55,7 @@ use serde_json::Value;
 /// # References
 /// Northcutt, Jiang, Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
 /// Heyse, "A False Discovery Rate Procedure for Categorical Data", 2011.
+/// Besag, Clifford, "Sequential Monte Carlo p-values", Biometrika 1991.
 /// Przyborowski, Wilenski, "Homogeneity of Results in Testing Samples from Poisson Series", 1940 (comparing two counts).
 #[derive(Clone, Debug, Default, Catalogue)]
 pub struct ConfidentLearning {
@@ -182,7 +186,10 @@ impl Detect for ConfidentLearning {
         if self.score == Order::WrongLabel {
             pairs.iter().for_each(|pair| informed(&mut suspicion, pair));
         }
-        let leads = pairs.iter().map(|pair| lead(pair, &flat.runs, ctx)).collect();
+        let mut leads: Vec<Lead> = pairs.iter().map(|pair| lead(pair, &flat.runs, ctx)).collect();
+        if suspicion.probable {
+            leads.extend(plan(&mut suspicion, &calibration.q0, &flat, ctx));
+        }
         Ok(Step::Ready(Planted {
             per_row: PerRow { runs: flat.runs, suspicion },
             leads,
@@ -208,6 +215,46 @@ fn informed(suspicion: &mut Suspicion, pair: &Moved) {
             expected[i] = pair.from;
         }
     }
+}
+
+/// Corrected p-value above which a plan says nothing.
+const PLAIN: f64 = 0.05;
+/// Probability from which on a label counts as wrong.
+const WRONG: f32 = 0.5;
+
+/// The lead that labels go from class to class by a plan, if the wrong ones do; its samples are as likely wrong as it says.
+fn plan(suspicion: &mut Suspicion, q0: &[f32], flat: &Flat, ctx: &Ctx) -> Option<Lead> {
+    let expected = suspicion.expected.as_mut()?;
+    let known = |l: u32| (l as usize) < flat.cols;
+    let doubted = |i: &usize| suspicion.score[*i] > WRONG && known(flat.labels[*i]) && known(expected[*i]);
+    let rows = (0..flat.labels.len()).filter(doubted);
+    let wrong: Vec<(u32, u32)> = rows.map(|i| (expected[i], flat.labels[i])).collect();
+    let found = ways(&wrong, &ctx.profile().class_counts, 0).filter(|w| w.p_value <= PLAIN)?;
+    let mut directions = found.pairs;
+    directions.sort_by_key(|(a, b, n)| (std::cmp::Reverse(*n), *a, *b));
+    let on: Vec<(u32, u32)> = directions.iter().map(|(a, b, _)| (*a, *b)).collect();
+    for (i, from, wrong) in along(q0, &flat.labels, flat.cols, &on) {
+        let i = i as usize;
+        suspicion.score[i] = suspicion.score[i].max(wrong);
+        expected[i] = from;
+    }
+    let member = |i: &usize| suspicion.score[*i] > WRONG && on.contains(&(expected[*i], flat.labels[*i]));
+    let members = (0..flat.labels.len()).filter(member).map(|i| row_at(&flat.runs, i as u64)).collect();
+    let mut lead = Lead::new(Kind::LabelPoisoning, "labels moved from class to class by a plan", members);
+    lead.family = "class-plan".into();
+    lead.p_value = Some(found.p_value);
+    lead.statistic = ("directions".into(), on.len() as f64);
+    lead.why.push(format!(
+        "{} labels are probably wrong. {} of {} classes that lost two samples or more lost most of them to one other class, which did not lose as many to them. Labels dealt at random do not go together like that, and confusion goes both ways (p = {:.1e}, the larger of two tests by draws, with 1e-4 as the least possible).",
+        wrong.len(), on.len(), found.classes, found.p_value
+    ));
+    let name = |c: u32| ctx.profile().classes.get(c as usize).map_or_else(|| c.to_string(), Clone::clone);
+    lead.tables.push(Table {
+        title: "directions of the plan".into(),
+        header: vec!["from".into(), "to".into(), "probably wrong".into()],
+        rows: directions.iter().map(|(a, b, n)| vec![name(*a), name(*b), n.to_string()]).collect(),
+    });
+    Some(lead)
 }
 
 fn lead(pair: &Moved, runs: &[(u64, u64)], ctx: &Ctx) -> Lead {

@@ -62,6 +62,44 @@ pub fn moved(probs: &[f32], labels: &[u32], classes: usize) -> Vec<Moved> {
     out
 }
 
+/// Samples that are more likely moved along one of `directions` (from, to) than honest, by number, with the class that they were
+/// moved from and the probability that they were; as [`moved`] tells them for one direction, but with one rate and one regression
+/// for all directions together: each may have too few samples for its own.
+///
+/// Directions from a class that the model only guesses are left out. Shapes as for [`moved`].
+#[must_use]
+pub fn along(
+    probs: &[f32],
+    labels: &[u32],
+    classes: usize,
+    directions: &[(u32, u32)],
+) -> Vec<(u32, u32, f32)> {
+    if classes < 2 || probs.len() != labels.len() * classes {
+        return vec![];
+    }
+    let given = Given::new(probs, labels, classes);
+    let inside = |c: u32| (c as usize) < classes;
+    let known: Vec<(usize, usize)> = directions
+        .iter()
+        .filter(|(a, b)| a != b && inside(*a) && inside(*b) && !given.is_guess(*a as usize))
+        .map(|(a, b)| (*a as usize, *b as usize))
+        .collect();
+    let (mut n, mut hits) = (0, 0);
+    for (a, b) in &known {
+        let sure = given.sure(*a, *b);
+        n += sure.len() as u64;
+        hits += given.hits(&sure, *b);
+    }
+    if hits == 0 {
+        return vec![];
+    }
+    // a sample may lie in two directions to its label: the likelier one is kept
+    let mut out = given.samples(&known, hits as f64 / n as f64);
+    out.sort_by(|x, y| x.0.cmp(&y.0).then(y.2.total_cmp(&x.2)).then(x.1.cmp(&y.1)));
+    out.dedup_by_key(|s| s.0);
+    out
+}
+
 /// The samples by the class that the model gives them, and what they are labelled.
 struct Given<'a> {
     probs: &'a [f32],
@@ -116,17 +154,14 @@ impl<'a> Given<'a> {
     }
 
     fn direction(&self, a: usize, b: usize) -> Option<Moved> {
-        let sure = surest(&self.of[a], |i| self.odds(i, a, b), self.of[a].len() / 2);
+        let sure = self.sure(a, b);
         let surer = before(&sure, sure.len() / 2);
-        let count = |rows: &[(f32, u32)]| {
-            rows_of(rows).filter(|i| self.labels[*i as usize] as usize == b).count() as u64
-        };
-        let (n, hits) = (sure.len() as u64, count(&sure));
+        let (n, hits) = (sure.len() as u64, self.hits(&sure, b));
         let reverse = (self.seen[b * self.classes + a], self.size[b]);
         if hits == 0 || n < FEWEST as u64 || reverse.1 < FEWEST as u64 {
             return None;
         }
-        if dies_out(hits - count(surer), hits, (n - surer.len() as u64) as f64 / n as f64) {
+        if dies_out(hits - self.hits(surer, b), hits, (n - surer.len() as u64) as f64 / n as f64) {
             return None;
         }
         let against = |(k, m): (u64, u64)| binomial_sf(hits, hits + k, n as f64 / (n + m) as f64);
@@ -142,8 +177,19 @@ impl<'a> Given<'a> {
         }
         let rate = |(k, m): (u64, u64)| k as f64 / m as f64;
         let expected = others.iter().chain([&reverse]).map(|o| rate(*o)).fold(0.0, f64::max) * n as f64;
-        let samples = self.samples(a, b, hits as f64 / n as f64);
+        let samples = self.samples(&[(a, b)], hits as f64 / n as f64);
+        let samples = samples.into_iter().map(|(i, _, wrong)| (i, wrong)).collect();
         Some(Moved { from: a as u32, to: b as u32, sure: n, hits, expected, p_value, samples })
+    }
+
+    /// The half of the samples that the model gives to `a` with the least odds of `b`.
+    fn sure(&self, a: usize, b: usize) -> Vec<(f32, u32)> {
+        surest(&self.of[a], |i| self.odds(i, a, b), self.of[a].len() / 2)
+    }
+
+    /// How many are labelled `b`.
+    fn hits(&self, rows: &[(f32, u32)], b: usize) -> u64 {
+        rows_of(rows).filter(|i| self.labels[*i as usize] as usize == b).count() as u64
     }
 
     /// Log-odds of `b` against `a`: a share of `a` that was moved shifts them for all alike, whatever third class is likely.
@@ -162,21 +208,25 @@ impl<'a> Given<'a> {
         [away, into]
     }
 
-    /// Samples labelled `b` that are more likely moved from `a` than honest. `rate`: share of `a` that was moved.
-    fn samples(&self, a: usize, b: usize, rate: f64) -> Vec<(u32, f32)> {
-        let ours = |l: &u32| *l as usize == a || *l as usize == b;
-        let rows: Vec<u32> =
-            (0..self.labels.len() as u32).filter(|i| ours(&self.labels[*i as usize])).collect();
-        let order = surest(&rows, |i| self.odds(i, a, b), rows.len());
-        let outcomes: Vec<(f32, bool)> =
-            order.iter().map(|(odds, i)| (*odds, self.labels[*i as usize] as usize == b)).collect();
-        let mut out: Vec<(u32, f32)> = vec![];
-        for (((_, i), (_, is_b)), share) in order.iter().zip(&outcomes).zip(isotonic(&outcomes)) {
+    /// Samples labelled `b` that are more likely moved from `a` than honest, with `a`, for each direction. `rate`: share of the
+    /// classes that was moved.
+    fn samples(&self, directions: &[(usize, usize)], rate: f64) -> Vec<(u32, u32, f32)> {
+        let mut order: Vec<(f32, u32, usize)> = vec![];
+        for (at, (a, b)) in directions.iter().enumerate() {
+            let ours = |i: &u32| [*a, *b].contains(&(self.labels[*i as usize] as usize));
+            let rows = (0..self.labels.len() as u32).filter(ours);
+            order.extend(rows.map(|i| (self.odds(i, *a, *b), i, at)));
+        }
+        order.sort_by(|x, y| x.0.total_cmp(&y.0).then((x.1, x.2).cmp(&(y.1, y.2))));
+        let is_b = |i: u32, at: usize| self.labels[i as usize] as usize == directions[at].1;
+        let outcomes: Vec<(f32, bool)> = order.iter().map(|(odds, i, at)| (*odds, is_b(*i, *at))).collect();
+        let mut out: Vec<(u32, u32, f32)> = vec![];
+        for ((_, i, at), share) in order.into_iter().zip(isotonic(&outcomes)) {
             // of the samples here a share `honest` is `b`, and of the others `rate` is labelled `b`
             let honest = ((share - rate) / (1.0 - rate).max(1e-9)).clamp(0.0, 1.0);
             let wrong = (rate * (1.0 - honest) / share.max(1e-12)).min(1.0);
-            if *is_b && wrong > 0.5 {
-                out.push((*i, wrong as f32));
+            if is_b(i, at) && wrong > 0.5 {
+                out.push((i, directions[at].0 as u32, wrong as f32));
             }
         }
         out
@@ -300,6 +350,39 @@ mod tests {
         }
         // 40 draws at level 0.05
         assert!(false_names <= 4, "{false_names}");
+    }
+
+    #[test]
+    fn many_directions_together_tell_what_one_of_them_cannot() {
+        // five samples of a hundred of each class go to the next; no direction passes
+        let (classes, n) = (20usize, 2_000);
+        let mut rng = Rng::new(5, "label-pairs/along");
+        let (mut probs, mut labels, mut wrong) = (vec![], vec![], vec![]);
+        for i in 0..n {
+            let own = i % classes;
+            let moved = i / classes % 20 == 7;
+            let doubt = 0.3 * rng.unit();
+            let p = (0..classes).map(|k| match (k + classes - own) % classes {
+                0 => 0.95 - doubt,
+                1 => 0.05 + doubt / 2.0,
+                _ => doubt / 2.0 / (classes - 2) as f64,
+            });
+            probs.extend(p.map(|p| p as f32));
+            labels.push(((own + usize::from(moved)) % classes) as u32);
+            wrong.push(moved);
+        }
+        let on: Vec<(u32, u32)> = (0..classes as u32).map(|a| (a, (a + 1) % classes as u32)).collect();
+        let found = along(&probs, &labels, classes, &on);
+        let right = found.iter().filter(|(i, _, _)| wrong[*i as usize]).count();
+        assert_eq!(right, found.len());
+        assert!(right >= 80, "{right} of 100");
+        assert!(found.iter().all(|(i, from, _)| *from == i % classes as u32));
+        assert!(moved(&probs, &labels, classes).len() < classes / 2);
+        // nothing was moved the other way, and no class is its own
+        let back: Vec<(u32, u32)> = on.iter().map(|(a, b)| (*b, *a)).collect();
+        assert_eq!(along(&probs, &labels, classes, &back), []);
+        assert_eq!(along(&probs, &labels, classes, &[(3, 3), (99, 1)]), []);
+        assert_eq!(along(&probs, &labels[1..], classes, &on), []);
     }
 
     #[test]

@@ -240,7 +240,7 @@ pub fn decision(d: &Decision) -> String {
         "constant" => "classes told apart by a constant, and a test of how many there are".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),
-        "plan" => "Benjamini–Hochberg for each label, Monte Carlo tests of their directions".to_owned(),
+        "plan" => "Monte Carlo tests of the directions of labels that are probably wrong".to_owned(),
         "bonferroni" => "tests corrected for their number".to_owned(),
         "probable" => "more probable than not; no false-discovery level holds".to_owned(),
         "uncalibrated" => "uncalibrated: the score only orders".to_owned(),

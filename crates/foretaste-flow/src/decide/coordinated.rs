@@ -4,7 +4,6 @@ use super::leads::{poison_level, strongest, upper};
 use super::{Claim, Facts, percent, samples};
 use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion, p_words};
-use foretaste_num::label_ways::ways;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest wrong labels beyond what is expected from which an origin is named; fewer are an accident.
@@ -33,7 +32,7 @@ pub fn decide(
         }
     }
     let mut pairs = vec![];
-    for (by, lead) in passed {
+    for &(by, lead) in &passed {
         if lead.kind == Kind::LabelPoisoning && lead.family == PAIR {
             let left = lead.members.iter().filter(|r| !taken.contains(r)).count();
             let members = moved(by, lead, facts, &taken);
@@ -46,9 +45,13 @@ pub fn decide(
         }
     }
     let settled: Vec<u64> = pairs.iter().flat_map(|(_, lead, _)| lead.members.iter().copied()).collect();
-    if pairs.is_empty() {
-        out.extend(keep(plan(evidence, facts, &taken), &mut taken));
-    } else if pairs.len() > PAIRS {
+    let plan = passed.iter().find(|(_, lead)| lead.kind == Kind::LabelPoisoning && lead.family == PLAN);
+    if let Some(&(by, lead)) = plan {
+        let (parts, others) = pairs.into_iter().partition(|pair| is_part(pair, lead));
+        pairs = others;
+        out.extend(keep(planned(by, lead, parts, facts, &taken), &mut taken));
+    }
+    if pairs.len() > PAIRS {
         out.extend(keep(many(pairs, facts), &mut taken));
     } else {
         out.extend(pairs.into_iter().filter_map(|(d, l, m)| keep(one(d, l, m, facts), &mut taken)));
@@ -57,44 +60,61 @@ pub fn decide(
     (out, taken)
 }
 
-/// Wrong labels that go from class to class by a plan, though no pair of classes stands out: each has lost too few.
-fn plan(evidence: &Evidence, facts: &Facts<'_>, taken: &BTreeSet<u64>) -> Option<Finding> {
-    let by = evidence.scored.iter().find(|s| s.suspicion.probable && s.suspicion.expected.is_some())?;
-    let s = &by.suspicion;
-    let expected = s.expected.as_ref()?;
-    let rows: Vec<usize> = super::labels::wrong(s, facts, taken);
-    let wrong: Vec<(u32, u32)> = rows.iter().map(|&i| (expected[i], facts.labels[i])).collect();
-    let ways =
-        ways(&wrong, &facts.dataset.class_counts, 0).filter(|w| w.p_value <= poison_level(facts.fdr))?;
-    let on = |i: &&usize| ways.pairs.iter().any(|(a, b, _)| (*a, *b) == (expected[**i], facts.labels[**i]));
-    let members: Vec<Member> = rows.iter().filter(on).map(|i| member(*i as u64, Some(s), facts)).collect();
-    let directions = ways.pairs.len() as u64;
-    let name = |c: u32| facts.class(c).unwrap_or_default();
-    let mut pairs = ways.pairs.clone();
-    pairs.sort_by_key(|(a, b, n)| (std::cmp::Reverse(*n), *a, *b));
-    let first: Vec<String> =
-        pairs.iter().take(2).map(|(a, b, _)| format!("`{}` to `{}`", name(*a), name(*b))).collect();
+/// A pair of classes that passed: the detector that says so, what it says, and the samples that were moved.
+type Pair<'a> = (&'a str, &'a Lead, Vec<Member>);
+
+/// True if the pair is one of the directions of the plan, which its first table holds.
+fn is_part((_, _, members): &Pair<'_>, plan: &Lead) -> bool {
+    let of = members.first().and_then(|m| Some((m.expected.as_ref()?, m.given.as_ref()?)));
+    let rows = plan.tables.first().map_or(&[][..], |t| &t.rows);
+    of.is_some_and(|(from, to)| rows.iter().any(|row| row.first() == Some(from) && row.get(1) == Some(to)))
+}
+
+/// Wrong labels that go from class to class by a plan, whether or not some pair of classes stands out by itself: each class may
+/// have lost too few. `parts`: the pairs that do, whose samples are members, too.
+fn planned(
+    by: &Scored,
+    lead: &Lead,
+    parts: Vec<Pair<'_>>,
+    facts: &Facts<'_>,
+    taken: &BTreeSet<u64>,
+) -> Option<Finding> {
+    let mut members = moved(by, lead, facts, taken);
+    let mut known: BTreeSet<u64> = members.iter().map(|m| m.row).collect();
+    members.extend(parts.into_iter().flat_map(|pair| pair.2).filter(|m| known.insert(m.row)));
+    let directions = lead.tables.first().map_or(&[][..], |t| &t.rows);
+    let first: Vec<String> = directions
+        .iter()
+        .take(2)
+        .filter_map(|row| Some(format!("`{}` to `{}`", row.first()?, row.get(1)?)))
+        .collect();
+    if members.is_empty() {
+        return None;
+    }
     let title = format!(
-        "labels moved from class to class by a plan ({}, {}): {}, ...",
+        "{} ({}, {}): {}, ...",
+        lead.subject,
         samples(members.len()),
-        count(directions, "direction"),
+        count(directions.len() as u64, "direction"),
         first.join(", ")
     );
-    let n = rows.len() as u64;
     let mut f = pair_finding(&by.detector, title, members, facts);
     f.decision.rule = "plan".into();
-    f.decision.p_value = Some(ways.p_value);
+    f.decision.p_value = lead.p_value;
+    f.why.extend(lead.why.iter().cloned());
     f.why.push(format!(
-        "{} found wrong. {} of {} classes that lost two samples or more lost most of them to one other class, which did not lose as many to them. Labels dealt at random do not go together like that, and confusion goes both ways (p = {:.3}, the larger of two tests with {:.3} as the least possible).",
-        count(n, "label"), thousands(directions), thousands(ways.classes), ways.p_value, 0.001
+        "Listed are those that go along with the plan; {:.0} % of them are expected to be honest by their own probabilities.",
+        100.0 * facts.fdr
     ));
-    f.why.push("Each label passed on its own, at the false-discovery level; which of them belong to the plan is told by their direction.".into());
+    f.tables.extend(lead.tables.iter().cloned());
     f.tables.push(super::labels::pair_table(&f.members));
     f.tables.extend(facts.source_table(&f.members));
     f.advice = "Ask who could write labels: one direction for each class is no carelessness. Set the samples aside with `foretaste clean`, or give them back the expected label after a look.".into();
     Some(f)
 }
 
+/// Family of the lead on a plan.
+const PLAN: &str = "class-plan";
 /// Family of the leads on pairs of classes.
 const PAIR: &str = "class-pair";
 
@@ -201,16 +221,20 @@ fn directions(members: &[Member]) -> String {
     }
 }
 
-/// Members of a pair: the candidates whose mean probability of an honest label is at most `--fdr`.
+/// Members of a pair, of its candidates.
 fn moved(by: &Scored, lead: &Lead, facts: &Facts<'_>, taken: &BTreeSet<u64>) -> Vec<Member> {
     let by = Some(&by.suspicion);
-    let mut members: Vec<Member> =
-        lead.members.iter().filter(|r| !taken.contains(r)).map(|r| member(*r, by, facts)).collect();
+    let open = lead.members.iter().filter(|r| !taken.contains(r));
+    surest(open.map(|r| member(*r, by, facts)).collect(), facts.fdr)
+}
+
+/// The most probably wrong, as many as keep the mean probability of an honest label at most at `fdr`.
+fn surest(mut members: Vec<Member>, fdr: f64) -> Vec<Member> {
     members.sort_by(|a, b| b.suspicion.total_cmp(&a.suspicion).then(a.row.cmp(&b.row)));
     let (mut honest, mut keep) = (0.0, 0);
     for (i, m) in members.iter().enumerate() {
         honest += 1.0 - f64::from(m.suspicion);
-        if honest > facts.fdr * (i + 1) as f64 {
+        if honest > fdr * (i + 1) as f64 {
             break;
         }
         keep = i + 1;
@@ -233,7 +257,7 @@ fn one(detector: &str, lead: &Lead, members: Vec<Member>, facts: &Facts<'_>) -> 
     Some(f)
 }
 
-fn many(pairs: Vec<(&str, &Lead, Vec<Member>)>, facts: &Facts<'_>) -> Option<Finding> {
+fn many(pairs: Vec<Pair<'_>>, facts: &Facts<'_>) -> Option<Finding> {
     let detector = pairs.first()?.0;
     let kinds = pairs.len() as u64;
     let first: Vec<String> = pairs.iter().take(2).map(|p| p.1.subject.clone()).collect();

@@ -113,12 +113,6 @@ pub fn doubted(evidence: &Evidence, facts: &Facts<'_>, settled: &BTreeSet<u64>) 
     Some(Claim { finding: f, marks: vec![] })
 }
 
-/// Rows whose labels pass the test, without those that something else explains.
-pub fn wrong(s: &Suspicion, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<usize> {
-    let passed = s.p_value.as_ref().map_or(vec![], |p| rejected(p, facts.fdr));
-    open(passed, s, facts, explained)
-}
-
 /// A label that is also the expected one cannot be called wrong, however rare it is.
 fn open(rows: Vec<usize>, s: &Suspicion, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<usize> {
     rows.into_iter().filter(|i| differs(s, facts, *i) && !explained.contains(&(*i as u64))).collect()

@@ -173,7 +173,7 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     }
     if let Some(ids) = by(&|r| r == "plan") {
         out.push(words::spans(&format!(
-            "{ids}: tested twice. Each label passed as the others did, and all directions together go with neither chance nor confusion."
+            "{ids}: tested. All directions of labels that are probably wrong, taken together, go with neither chance nor confusion; who belongs to the plan is told by the model's probabilities."
         )));
     }
     if let Some(ids) = by(&|r| r == "bonferroni") {
