@@ -25,6 +25,7 @@ foretaste_core::catalogue! {
     pub mod robust_covariance;
     pub mod robust_margin;
     pub mod separable_noise;
+    pub mod sever;
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod trimmed_loss;
@@ -40,7 +41,13 @@ mod tests {
     fn parameters_of_an_effort_exist_and_are_within_their_bounds() {
         for entry in super::ENTRIES {
             let usual = entry.detector(&Default::default()).unwrap();
-            assert_eq!(usual.at(Effort::Normal), AtEffort::Same, "{}", entry.id);
+            // defaults are those of the normal effort, which leaves out what only orders: no finding is lost by it
+            let normal = usual.at(Effort::Normal);
+            assert!(matches!(normal, AtEffort::Same | AtEffort::LeftOut), "{}: {normal:?}", entry.id);
+            if normal == AtEffort::LeftOut {
+                assert_eq!(usual.at(Effort::Quick), AtEffort::LeftOut, "{}", entry.id);
+                assert_ne!(usual.at(Effort::Deep), AtEffort::LeftOut, "{}", entry.id);
+            }
             for effort in Effort::ALL {
                 if let AtEffort::With(more) = usual.at(effort) {
                     let params = more.iter().map(|(n, v)| ((*n).to_owned(), (*v).into())).collect();
