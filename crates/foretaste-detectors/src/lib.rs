@@ -13,6 +13,7 @@ foretaste_core::catalogue! {
     pub mod activation_clustering;
     pub mod confident_learning;
     pub mod fine_noise;
+    pub mod gradient_isolation;
     pub mod hidden_content;
     pub mod knn_label;
     pub mod label_region;

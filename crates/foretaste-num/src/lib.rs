@@ -11,6 +11,7 @@ pub mod cnn;
 pub mod confident;
 pub mod ecod;
 pub mod fine_noise;
+pub mod gradient_isolation;
 pub mod hog;
 pub mod knn;
 pub mod label_calibration;
