@@ -14,6 +14,7 @@ foretaste_core::catalogue! {
     pub mod confident_learning;
     pub mod fine_noise;
     pub mod gradient_isolation;
+    pub mod gram_statistics;
     pub mod hidden_content;
     pub mod knn_label;
     pub mod label_region;

@@ -12,6 +12,7 @@ pub mod confident;
 pub mod ecod;
 pub mod fine_noise;
 pub mod gradient_isolation;
+pub mod gram_statistics;
 pub mod hog;
 pub mod knn;
 pub mod label_calibration;
