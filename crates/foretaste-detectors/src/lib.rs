@@ -11,6 +11,7 @@ mod planted;
 
 foretaste_core::catalogue! {
     pub mod activation_clustering;
+    pub mod centroid_distance;
     pub mod confident_learning;
     pub mod fine_noise;
     pub mod gradient_isolation;

@@ -6,6 +6,7 @@
 
 mod angle;
 pub mod boost;
+pub mod centroid_distance;
 pub mod class_shift;
 pub mod cnn;
 pub mod confident;
