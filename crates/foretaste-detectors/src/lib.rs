@@ -18,6 +18,7 @@ foretaste_core::catalogue! {
     pub mod gram_statistics;
     pub mod hidden_content;
     pub mod knn_label;
+    pub mod knn_shapley;
     pub mod label_region;
     pub mod near_duplicate;
     pub mod outlier_distance;
