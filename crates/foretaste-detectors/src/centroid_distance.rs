@@ -28,7 +28,7 @@ use foretaste_num::centroid_distance::sphere_and_slab;
 ///
 /// # Example
 /// ```text
-/// foretaste trial spam.csv --attack gradient-poisoning --defence centroid-distance
+/// foretaste trial --data spam.csv --attack gradient-poisoning --defence centroid-distance
 /// ```
 ///
 /// # References

@@ -32,7 +32,7 @@ use foretaste_num::sever::{SeverOptions, sever};
 ///
 /// # Example
 /// ```text
-/// foretaste trial spam.csv --attack gradient-poisoning --defence sever
+/// foretaste trial --data spam.csv --attack gradient-poisoning --defence sever
 /// ```
 ///
 /// # References

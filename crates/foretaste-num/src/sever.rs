@@ -35,7 +35,7 @@ pub struct SeverOptions {
 ///
 /// Each round fits a softmax regression to the rows kept, centres their gradients `(p - e_y) (x, 1)^T`, takes the top right
 /// singular vector `v` and takes out the rows with the largest `|<g - mean, v>|` (Diakonikolas et al., "Sever: A Robust
-/// Meta-Algorithm for Stochastic Optimization", ICML 2019, algorithm 1 and 2, where a random threshold stands in place of
+/// Meta-Algorithm for Stochastic Optimization", ICML 2019, algorithms 1 and 2, where a random threshold stands in place of
 /// the share). Rows that were taken out are measured by later rounds, too, whose models they do not pull.
 #[must_use]
 pub fn sever(data: &[f32], dim: usize, labels: &[u32], classes: usize, options: &SeverOptions) -> Vec<f32> {
