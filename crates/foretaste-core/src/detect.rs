@@ -62,8 +62,9 @@ pub trait Detect: Send + Sync + 'static {
     fn unseen(&self, _model: &Self::Model, _ctx: &Ctx) -> Option<String> {
         None
     }
-    /// What changes when the user asks for a quick or a deep scan. A detector that takes a good part of a scan's time leaves itself
-    /// out of a quick one; one that finds more with higher limits names these for a deep one.
+    /// What changes with the effort that the user asks for. A detector that takes a good part of a scan's time leaves itself
+    /// out of a quick scan; one that finds more with higher limits names these for a deep one; one that no finding is made of
+    /// may leave itself out of all but a deep one.
     fn at(&self, _effort: Effort) -> AtEffort {
         AtEffort::Same
     }

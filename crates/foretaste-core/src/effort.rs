@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Effort {
     /// What costs most is left out.
     Quick,
-    /// Everything with its defaults.
+    /// Everything that findings are made of, with its defaults.
     #[default]
     Normal,
-    /// Higher limits and more tries, where that finds more.
+    /// Higher limits and more tries, where that finds more; also detectors that only order.
     Deep,
 }
 
@@ -48,10 +48,10 @@ impl std::str::FromStr for Effort {
     }
 }
 
-/// What one algorithm does at an effort other than the normal one.
+/// What one algorithm does at an effort.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AtEffort {
-    /// The same as always.
+    /// It runs with its defaults.
     Same,
     /// It is left out.
     LeftOut,

@@ -1,5 +1,6 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
+use crate::planted::by_content;
 use foretaste_core::{AtEffort, Batch, Ctx, Effort, Error, MISSING, Matrix, Result, Role, Suspicion};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,30 @@ impl Flat {
     pub fn in_order(&self, order: &[usize]) -> (Vec<f32>, Vec<u32>) {
         let values = order.iter().flat_map(|at| self.row(*at)).copied().collect();
         (values, order.iter().map(|at| self.labels[*at]).collect())
+    }
+
+    /// Scores rows that stand in an order of their content, so that folds and parts drawn by place do not depend on the order
+    /// in the file: `score` gets numbers and labels, and gives one number a row.
+    pub fn by_content(&self, score: impl Fn(&[f32], &[u32]) -> Vec<f32>) -> Vec<f32> {
+        let order = by_content(self.labels.len(), |i| (self.labels[i], self.bits(i)));
+        let (values, labels) = self.in_order(&order);
+        self.shared(&order, &score(&values, &labels))
+    }
+
+    /// Scores of rows that stood in `order`, in which copies are side by side. They fall into folds by their place, so they
+    /// share their mean.
+    pub fn shared(&self, order: &[usize], score: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; self.labels.len()];
+        let same =
+            |a: &usize, b: &usize| self.labels[*a] == self.labels[*b] && self.bits(*a) == self.bits(*b);
+        let mut from = 0;
+        for copies in order.chunk_by(same) {
+            let own = &score[from..from + copies.len()];
+            let mean = own.iter().sum::<f32>() / own.len() as f32;
+            copies.iter().for_each(|i| out[*i] = mean);
+            from += copies.len();
+        }
+        out
     }
 
     /// Scores the rows of each class on their own: `score` gets the vectors of one class, row after row, and gives one number
@@ -183,6 +208,14 @@ macro_rules! of_vectors {
 }
 pub(crate) use of_vectors;
 
+/// The effort of detectors that no finding is made of: they cost time, and what they give is an order for whoever asks for it.
+pub fn deep_only(effort: Effort) -> AtEffort {
+    match effort {
+        Effort::Quick | Effort::Normal => AtEffort::LeftOut,
+        Effort::Deep => AtEffort::Same,
+    }
+}
+
 /// Appends rows `first..first + n` to a list of runs.
 pub fn add_run(runs: &mut Vec<(u64, u64)>, first: u64, n: u64) {
     match runs.last_mut() {
@@ -261,6 +294,17 @@ mod tests {
         };
         let first = |rows: &[f32]| rows.chunks(2).map(|r| r[0]).collect::<Vec<f32>>();
         assert_eq!(flat.by_class(2, 2, first), [0.0, 0.0, 4.0, 0.0, 8.0]);
+    }
+
+    #[test]
+    fn copies_share_what_they_get_wherever_they_stand() {
+        let flat =
+            Flat { labels: vec![1, 0, 1, 1], values: vec![5.0, 2.0, 3.0, 5.0], cols: 1, ..Flat::default() };
+        let place = |values: &[f32], labels: &[u32]| {
+            assert_eq!((values, labels), (&[2.0, 3.0, 5.0, 5.0][..], &[0, 1, 1, 1][..]));
+            vec![0.0, 1.0, 2.0, 3.0]
+        };
+        assert_eq!(flat.by_content(place), [2.5, 0.0, 1.0, 2.5]);
     }
 
     #[test]

@@ -11,10 +11,14 @@ mod planted;
 
 foretaste_core::catalogue! {
     pub mod activation_clustering;
+    pub mod centroid_distance;
     pub mod confident_learning;
     pub mod fine_noise;
+    pub mod gradient_isolation;
+    pub mod gram_statistics;
     pub mod hidden_content;
     pub mod knn_label;
+    pub mod knn_shapley;
     pub mod label_region;
     pub mod near_duplicate;
     pub mod outlier_distance;
@@ -25,6 +29,7 @@ foretaste_core::catalogue! {
     pub mod robust_covariance;
     pub mod robust_margin;
     pub mod separable_noise;
+    pub mod sever;
     pub mod source_skew;
     pub mod spectral_signature;
     pub mod trimmed_loss;
@@ -40,7 +45,13 @@ mod tests {
     fn parameters_of_an_effort_exist_and_are_within_their_bounds() {
         for entry in super::ENTRIES {
             let usual = entry.detector(&Default::default()).unwrap();
-            assert_eq!(usual.at(Effort::Normal), AtEffort::Same, "{}", entry.id);
+            // defaults are those of the normal effort, which leaves out what only orders: no finding is lost by it
+            let normal = usual.at(Effort::Normal);
+            assert!(matches!(normal, AtEffort::Same | AtEffort::LeftOut), "{}: {normal:?}", entry.id);
+            if normal == AtEffort::LeftOut {
+                assert_eq!(usual.at(Effort::Quick), AtEffort::LeftOut, "{}", entry.id);
+                assert_ne!(usual.at(Effort::Deep), AtEffort::LeftOut, "{}", entry.id);
+            }
             for effort in Effort::ALL {
                 if let AtEffort::With(more) = usual.at(effort) {
                     let params = more.iter().map(|(n, v)| ((*n).to_owned(), (*v).into())).collect();

@@ -113,16 +113,7 @@ impl Detect for TrimmedLoss {
         };
         let bench = Bench::new(&values, cols, &labels, names.len(), &options);
         let found = bench.trimmed();
-        let mut score = vec![0.0; flat.labels.len()];
-        // copies fall into folds by their place, so they share a score
-        let same = |a: &usize, b: &usize| flat.labels[*a] == flat.labels[*b] && flat.bits(*a) == flat.bits(*b);
-        let mut from = 0;
-        for copies in order.chunk_by(same) {
-            let own = &found.score[from..from + copies.len()];
-            let mean = own.iter().sum::<f32>() / own.len() as f32;
-            copies.iter().for_each(|i| score[*i] = mean);
-            from += copies.len();
-        }
+        let score = flat.shared(&order, &found.score);
         let mut leads = vec![];
         for (class, harm, of) in harmful(&bench, &found, &labels, names.len()) {
             let mut at: Vec<usize> = of.iter().map(|i| order[*i]).collect();

@@ -193,6 +193,11 @@ fn left_out(recipe: &Recipe, entry: &Entry, chosen: &[Chosen]) -> bool {
         && !chosen.iter().any(|c| c.entry.id == entry.id)
 }
 
+/// True if a normal scan leaves it out too.
+fn deep_only(entry: &Entry) -> bool {
+    entry.detector(&Default::default()).is_ok_and(|d| d.at(Effort::Normal) == AtEffort::LeftOut)
+}
+
 fn repeated_ids(dataset: &Dataset, ids: &[SampleId]) -> Option<String> {
     if !dataset.has(Role::Id) {
         return None;
@@ -367,7 +372,9 @@ fn detector_runs(
         }
         if left_out(recipe, entry, told.chosen) {
             run.detail = format!("left out at --effort {}", recipe.effort);
-            run.unseen = Some(format!("anything that it finds: left out at --effort {}", recipe.effort));
+            // what a normal scan leaves out only orders: no finding is missed without it
+            let missed = || format!("anything that it finds: left out at --effort {}", recipe.effort);
+            run.unseen = (!deep_only(entry)).then(missed);
         }
         if let Some(s) = evidence.scored.iter().find(|s| s.detector == entry.id) {
             run.calibrated = s.suspicion.p_value.is_some();
@@ -382,8 +389,8 @@ fn detector_runs(
 
 /// What a quick scan did not look for.
 fn effort_note(recipe: &Recipe, rows: u64, detectors: &[DetectorRun]) -> Option<String> {
-    let out: Vec<&str> =
-        detectors.iter().filter(|d| d.detail.starts_with("left out")).map(|d| d.id.as_str()).collect();
+    let left_out = |d: &&DetectorRun| d.detail.starts_with("left out") && d.unseen.is_some();
+    let out: Vec<&str> = detectors.iter().filter(left_out).map(|d| d.id.as_str()).collect();
     let limit = recipe.neighbour_limit();
     let near = if rows > limit && rows <= recipe.neighbour_rows {
         format!("no neighbours were looked for among more than {} rows; ", thousands(limit))

@@ -6,11 +6,14 @@
 
 mod angle;
 pub mod boost;
+pub mod centroid_distance;
 pub mod class_shift;
 pub mod cnn;
 pub mod confident;
 pub mod ecod;
 pub mod fine_noise;
+pub mod gradient_isolation;
+pub mod gram_statistics;
 pub mod hog;
 pub mod knn;
 pub mod label_calibration;
@@ -30,11 +33,13 @@ pub mod patterns;
 pub mod phash;
 pub mod phrases;
 pub mod pictures;
+mod reduced;
 pub mod rng;
 pub mod robust;
 pub mod robust_margin;
 pub mod rules;
 pub mod scale;
+pub mod sever;
 pub mod shapley;
 pub mod softmax;
 mod span;

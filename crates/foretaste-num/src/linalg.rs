@@ -107,7 +107,7 @@ pub(crate) fn gram(a: &[f32], cols: usize) -> Vec<f64> {
 ///
 /// Cholesky factor of the Gram matrix, twice ("CholeskyQR2", Yamamoto and others 2015): the second
 /// pass removes what the squared condition number left over.
-fn orthonormal(mut a: Vec<f32>, cols: usize) -> Vec<f32> {
+pub(crate) fn orthonormal(mut a: Vec<f32>, cols: usize) -> Vec<f32> {
     for _ in 0..2 {
         let inverse = inverse_factor(&gram(&a, cols), cols);
         let narrow: Vec<f32> = inverse.iter().map(|&v| v as f32).collect();

@@ -108,6 +108,37 @@ pub fn knn_shapley_mean(
     sum
 }
 
+/// Mean values of rows for queries that are rows themselves, `queries` their places: each takes no part in the game of its
+/// own query, and the mean goes over the others. Rows whose distance is not finite stand last, as in [`knn_shapley`].
+#[must_use]
+pub fn knn_shapley_within(base: &[f32], labels: &[u32], queries: &[usize], dim: usize, k: usize) -> Vec<f64> {
+    let n = base.len().checked_div(dim).unwrap_or(0).min(labels.len());
+    let (mut sum, mut left_out) = (vec![0.0; n], vec![0usize; n]);
+    let asked: Vec<usize> = queries.iter().copied().filter(|q| *q < n).collect();
+    for some in asked.chunks(QUERIES) {
+        let parts: Vec<Vec<f64>> = some
+            .par_iter()
+            .map(|&query| {
+                let at = &base[query * dim..(query + 1) * dim];
+                let others = |i: &usize| *i != query;
+                let rows = (0..n).filter(others);
+                let distances: Vec<f32> = rows.map(|i| apart(&base[i * dim..(i + 1) * dim], at)).collect();
+                let theirs: Vec<u32> = (0..n).filter(others).map(|i| labels[i]).collect();
+                knn_shapley(&distances, &theirs, labels[query], k)
+            })
+            .collect();
+        for (&query, part) in some.iter().zip(&parts) {
+            left_out[query] += 1;
+            let (before, after) = part.split_at(query.min(part.len()));
+            sum[..query].iter_mut().zip(before).for_each(|(s, v)| *s += v);
+            sum[query + 1..].iter_mut().zip(after).for_each(|(s, v)| *s += v);
+        }
+    }
+    let count = |out: &usize| (asked.len() - out).max(1) as f64;
+    sum.iter_mut().zip(&left_out).for_each(|(s, out)| *s /= count(out));
+    sum
+}
+
 /// Queries whose values are held at once.
 const QUERIES: usize = 64;
 
@@ -185,7 +216,32 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_no_part_in_its_own_query() {
+        let base = [0.0, 1.0, 2.5, 5.0, 5.0];
+        let labels = [0, 1, 1, 0, 1];
+        let got = knn_shapley_within(&base, &labels, &[1, 3], 1, 2);
+        let without = |query: usize| {
+            let others: Vec<usize> = (0..5).filter(|i| *i != query).collect();
+            let distances: Vec<f32> = others.iter().map(|i| (base[*i] - base[query]).abs()).collect();
+            let theirs: Vec<u32> = others.iter().map(|i| u32::from(labels[*i] == labels[query])).collect();
+            let mut values = naive(&distances, &theirs, 2);
+            values.insert(query, 0.0);
+            values
+        };
+        let (one, other) = (without(1), without(3));
+        for i in 0..5 {
+            // rows 1 and 3 take part in one game each
+            let want = (one[i] + other[i]) / if i == 1 || i == 3 { 1.0 } else { 2.0 };
+            assert!((got[i] - want).abs() < 1e-12, "{i}: {} {want}", got[i]);
+        }
+    }
+
+    #[test]
     fn odd_input_is_no_trouble() {
+        assert!(knn_shapley_within(&[1.0], &[0], &[0], 0, 2).is_empty());
+        assert_eq!(knn_shapley_within(&[1.0], &[0], &[0, 7], 1, 2), [0.0]);
+        let odd = [f32::NAN, f32::INFINITY, 3e38, -3e38, 0.0];
+        assert!(knn_shapley_within(&odd, &[0, 1, 0, 1, 7], &[0, 2, 4], 1, 2).iter().all(|v| v.is_finite()));
         assert!(knn_shapley(&[], &[], 0, 5).is_empty());
         assert_eq!(knn_shapley(&[1.0, 2.0], &[0, 0], 0, 0), [0.0, 0.0]);
         assert!(knn_shapley(&[f32::NAN, f32::INFINITY, 0.0], &[0, 1, 0], 0, 2).iter().all(|v| v.is_finite()));

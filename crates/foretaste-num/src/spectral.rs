@@ -1,10 +1,10 @@
 //! Spectral signatures: how far rows lie along the leading direction of their group.
 
 use crate::linalg::principal_components;
-use crate::stats::median_in_place;
+use crate::stats::usual;
 
 /// Median of the absolute value of a standard normal number.
-const NORMAL_MEDIAN: f64 = 0.674_489_750_196_081_7;
+pub(crate) const NORMAL_MEDIAN: f64 = 0.674_489_750_196_081_7;
 
 /// One number a row of a row-major matrix: `|<row - mean, v>|`, `v` the leading direction of the centred rows (Tran, Li and
 /// Madry 2018, algorithm 1, which squares it: the order is the same), in robust standard deviations of that projection.
@@ -19,10 +19,7 @@ pub fn signature(data: &[f32], dim: usize, seed: u64) -> Vec<f32> {
         return vec![0.0; rows];
     }
     let along: Vec<f64> = principal.projected.iter().map(|p| f64::from(p.abs())).collect();
-    // where most rows lie at one place, the median says nothing of the spread of the others
-    let spread = median_in_place(&mut along.clone()) / NORMAL_MEDIAN;
-    let square = along.iter().map(|a| a * a).sum::<f64>() / rows.max(1) as f64;
-    let unit = if spread > 1e-6 * square.sqrt() { spread } else { square.sqrt() };
+    let unit = usual(&along, NORMAL_MEDIAN);
     let scaled = |a: &f64| if unit > 0.0 && unit.is_finite() { (a / unit).min(1e30) as f32 } else { 0.0 };
     along.iter().map(scaled).collect()
 }

@@ -1,13 +1,13 @@
 //! Softmax regressions that leave out the rows they fit worst, and what groups of rows do to a plain one.
 
-use crate::linalg::principal_components;
+use crate::reduced::reduced;
 use crate::rng::mix;
 use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit_from};
 use crate::stats::{binomial_sf, wilson_interval};
 use rayon::prelude::*;
 
 /// Squared penalty of the plain models, as a share of the rows trained on, for rows of unit length.
-const PENALTY: f64 = 3e-5;
+pub(crate) const PENALTY: f64 = 3e-5;
 /// Those of the models that choose what is kept, one after the other. The first are so stiff that they follow the bulk of
 /// each class; a loose one from the start would follow a group at its edge, and never leave it.
 const SOFTER: [f64; 10] = [0.1, 0.03, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, PENALTY, PENALTY];
@@ -109,13 +109,7 @@ impl Bench {
     #[must_use]
     pub fn new(data: &[f32], dim: usize, labels: &[u32], classes: usize, options: &TrimOptions) -> Self {
         let rows = data.len().checked_div(dim).unwrap_or(0).min(labels.len());
-        let data = unit(&data[..rows * dim], dim);
-        let (data, dim) = if dim > options.dims {
-            let p = principal_components(&data, rows, dim, options.dims.max(1), options.seed);
-            (p.projected, p.rank)
-        } else {
-            (data, dim)
-        };
+        let (data, dim) = reduced(&data[..rows * dim], dim, options.dims, options.seed);
         let labels = labels[..rows].to_vec();
         let fold = assign_folds(&labels, classes, None, options.folds.max(2), options.seed);
         let mut known: Vec<usize> = (0..rows).filter(|&i| (labels[i] as usize) < classes).collect();
@@ -246,18 +240,6 @@ impl Bench {
         harm.p_value = binomial_sf(harm.better, harm.better + harm.worse, 0.5);
         harm
     }
-}
-
-/// Rows of unit length; what is not finite counts as zero, and rows of zeros stay.
-fn unit(data: &[f32], dim: usize) -> Vec<f32> {
-    let mut out: Vec<f32> = data.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
-    for row in out.chunks_exact_mut(dim.max(1)) {
-        let norm = row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt() as f32;
-        if norm > 0.0 && norm.is_finite() {
-            row.iter_mut().for_each(|v| *v /= norm);
-        }
-    }
-    out
 }
 
 fn log_odds(a: f32, b: f32) -> f32 {

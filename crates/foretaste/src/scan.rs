@@ -71,7 +71,8 @@ pub struct Args {
     /// Set a parameter: DETECTOR.NAME=VALUE (may be repeated).
     #[arg(long, value_name = "D.NAME=VALUE", help_heading = "Deciding")]
     set: Vec<String>,
-    /// How much time the scan may take: quick (leaves out what costs most), normal, or deep (higher limits, more tries).
+    /// How much time the scan may take: quick (leaves out what costs most), normal, or deep (higher limits, more
+    /// tries, also detectors that only order).
     #[arg(long, value_name = "EFFORT", help_heading = "Deciding")]
     effort: Option<String>,
     /// Folds of the surrogate model.

@@ -139,3 +139,11 @@ pub fn mad(x: &[f64]) -> f64 {
     let mut away: Vec<f64> = x.iter().map(|v| (v - centre).abs()).filter(|v| !v.is_nan()).collect();
     1.482_602_218_505_602 * median_in_place(&mut away)
 }
+
+/// What numbers that are not negative usually are: `1 / median_of_one` times their median. Where most of them are next to
+/// nothing beside the others, the median says nothing of these, and it is the root of the mean square. 0 if there are none.
+pub(crate) fn usual(x: &[f64], median_of_one: f64) -> f64 {
+    let middle = median_in_place(&mut x.to_vec()) / median_of_one;
+    let square = (x.iter().map(|v| v * v).sum::<f64>() / x.len().max(1) as f64).sqrt();
+    if middle > 1e-6 * square { middle } else { square }
+}
