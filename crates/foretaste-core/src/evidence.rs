@@ -121,6 +121,8 @@ impl Lead {
     pub const CENTRE: &str = "row in the middle";
     /// Family of leads on labels changed around one sample.
     pub const REGION: &str = "region";
+    /// Family of leads on rows at the ends of several columns.
+    pub const ENDS: &str = "ends";
 
     /// One of the further numbers.
     #[must_use]

@@ -83,6 +83,22 @@ impl Columns {
         self.pieces.extend(from.pieces);
     }
 
+    /// Labels, and names and values of the columns of numbers, in the order of rows.
+    pub fn plain(&mut self) -> (Vec<u32>, Vec<(String, Vec<f64>)>) {
+        self.pieces.sort_by_key(|p| p.first_row);
+        let labels = self.pieces.iter().flat_map(|p| &p.labels).copied().collect();
+        let names = self.pieces.first().map(|p| p.columns.iter().map(|c| c.0.clone()).collect());
+        let one = |(at, name): (usize, String)| {
+            let cells = self.pieces.iter().map(|p| match p.columns.get(at) {
+                Some((_, Cells::Numbers(v))) => Some(v.as_slice()),
+                _ => None,
+            });
+            Some((name, cells.collect::<Option<Vec<&[f64]>>>()?.concat()))
+        };
+        let names: Vec<String> = names.unwrap_or_default();
+        (labels, names.into_iter().enumerate().filter_map(one).collect())
+    }
+
     /// Runs of rows, labels and coded columns, in the order of rows. A value in fewer than `least` rows is not told apart.
     pub fn code(mut self, least: usize) -> (Vec<(u64, u64)>, Vec<u32>, Vec<Coded>) {
         self.pieces.sort_by_key(|p| p.first_row);

@@ -12,6 +12,7 @@ mod planted;
 foretaste_core::catalogue! {
     pub mod activation_clustering;
     pub mod centroid_distance;
+    pub mod column_ends;
     pub mod confident_learning;
     pub mod fine_noise;
     pub mod gradient_isolation;

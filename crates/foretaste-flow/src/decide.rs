@@ -3,6 +3,7 @@
 mod availability;
 mod coordinated;
 mod drift;
+mod ends;
 mod labels;
 mod leads;
 mod moved;
@@ -58,6 +59,9 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let regions = region::decide(evidence, facts, &explained);
     explained.extend(regions.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row)));
     claims.extend(regions);
+    let ends = ends::decide(evidence, facts);
+    explained.extend(ends.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row)));
+    claims.extend(ends);
     let (coordinated, explained) = coordinated::decide(evidence, facts, &explained);
     claims.extend(coordinated);
     let labels = labels::decide(evidence, facts, &explained);
@@ -71,7 +75,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
     claims.extend(separable);
-    claims.extend(numeric::decide(evidence, facts));
+    claims.extend(numeric::decide(evidence, facts, &explained));
     claims.extend(labels);
     claims.extend(doubted);
     claims.extend(leads::decide(evidence, facts));

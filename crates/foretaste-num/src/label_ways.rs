@@ -9,17 +9,12 @@
 //! *Confusion* cares, but goes both ways: of all labels exchanged between two classes, those of one direction are binomial with the
 //! share of that class among the samples of both. The sum of the two-sided log p-values is compared with draws.
 //!
-//! Both tests are Monte Carlo tests (Dwass, Annals of Mathematical Statistics 1957), exact at any number of draws, which end early where
-//! nothing is to be seen (Besag and Clifford, Biometrika 1991), and both must reject. One habit of an annotator would pass as well; so most classes that lost samples must have lost most of them to one other.
+//! Both are [Monte Carlo tests](monte_carlo), and both must reject. One habit of an annotator would pass as well; so most classes that lost samples must have lost most of them to one other.
 
 use crate::rng::Rng;
-use crate::stats::binomial_sf;
+use crate::stats::{binomial_sf, monte_carlo};
 use std::collections::BTreeMap;
 
-/// Most draws of each test: the least p-value is one in ten thousand.
-const DRAWS: usize = 9999;
-/// A test ends when so many draws are as extreme as what was seen.
-const ENOUGH: usize = 20;
 /// Exchanges between two draws, for each label.
 const EXCHANGES: usize = 10;
 /// Most labels that are looked at.
@@ -76,18 +71,6 @@ fn counted(wrong: impl Iterator<Item = (u32, u32)>) -> BTreeMap<(u32, u32), u64>
     out
 }
 
-/// P-value by draws, of which each says whether it is as extreme as what was seen.
-fn drawn(mut as_extreme: impl FnMut() -> bool) -> f64 {
-    let mut extreme = 0;
-    for draws in 1..=DRAWS {
-        extreme += usize::from(as_extreme());
-        if extreme == ENOUGH {
-            return ENOUGH as f64 / draws as f64;
-        }
-    }
-    (1 + extreme) as f64 / (1 + DRAWS) as f64
-}
-
 /// P-value of so many samples that share both classes, if labels were dealt at random.
 fn scattered(wrong: &[(u32, u32)], seed: u64) -> f64 {
     let alike = |wrong: &[(u32, u32)]| -> u64 {
@@ -96,7 +79,7 @@ fn scattered(wrong: &[(u32, u32)], seed: u64) -> f64 {
     let seen = alike(wrong);
     let mut dealt = wrong.to_vec();
     let mut rng = Rng::new(seed, "label-ways/scattered");
-    drawn(|| {
+    monte_carlo(|| {
         for _ in 0..EXCHANGES * dealt.len() {
             let (i, j) = (rng.below(dealt.len()), rng.below(dealt.len()));
             if dealt[i].0 != dealt[j].1 && dealt[j].0 != dealt[i].1 {
@@ -126,7 +109,7 @@ fn confused(counts: &BTreeMap<(u32, u32), u64>, sizes: &[u64], seed: u64) -> f64
         .collect();
     let seen: f64 = both.values().zip(&exchanged).map(|((up, _), (_, table))| table[*up as usize]).sum();
     let mut rng = Rng::new(seed, "label-ways/confused");
-    drawn(|| {
+    monte_carlo(|| {
         let draw: f64 = exchanged
             .iter()
             .map(|(share, table)| table[(1..table.len()).filter(|_| rng.unit() < *share).count()])

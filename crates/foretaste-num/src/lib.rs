@@ -9,6 +9,7 @@ pub mod boost;
 pub mod centroid_distance;
 pub mod class_shift;
 pub mod cnn;
+pub mod column_ends;
 pub mod confident;
 pub mod ecod;
 pub mod fine_noise;

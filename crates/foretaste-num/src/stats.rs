@@ -4,11 +4,13 @@
 //! of range or not a number, is `f64::NAN` for single tests; the procedures for many p-values treat NaN as 1, that
 //! is as no evidence.
 
+mod draws;
 mod many;
 mod samples;
 mod special;
 mod tails;
 
+pub use draws::monte_carlo;
 pub use many::{
     adjust_bh, adjust_by, cauchy_combination, reject_bh, reject_by, simes, storey_pi0, true_discoveries,
 };

@@ -4,8 +4,8 @@
 //! be told the number of poisoned rows, and starts from rows drawn at random. Here the share is looked for, the start is a model
 //! so stiff that it is nearly a constant, and residuals are out of fold and in units of a local scale.
 
-mod line;
-mod target;
+pub(crate) mod line;
+pub(crate) mod target;
 
 use crate::linalg::principal_components;
 use crate::rng::mix;

@@ -5,6 +5,7 @@ use super::leads::strongest;
 use super::{Claim, Facts, percent, samples};
 use foretaste_core::{Action, Evidence, Kind, Lead, Role, Scored, Severity};
 use foretaste_detectors::trimmed_residuals::SLIPS;
+use std::collections::BTreeSet;
 
 /// Level of the sign test, as for classes: that hard samples do harm is no error of the test.
 const LEVEL: f64 = 1e-4;
@@ -21,8 +22,13 @@ pub fn is_own(lead: &Lead) -> bool {
     lead.family == SLIPS
 }
 
-/// A finding of poison if a group bends a model, and one of slips for review.
-pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
+/// A finding of poison if a group bends a model, unless it is mostly `explained` by other findings or holds most of what is, and one of slips for review.
+pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<Claim> {
+    // what a group does to a model may be the doing of those in it that are explained
+    let is_new = |l: &Lead| {
+        let known = l.members.iter().filter(|r| explained.contains(r)).count();
+        2 * known <= l.members.len().min(explained.len())
+    };
     let bends = |l: &Lead| {
         l.kind == Kind::Availability
             && l.p_value.is_some_and(|p| p <= LEVEL)
@@ -31,7 +37,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     };
     let mut out: Vec<Claim> = strongest(evidence, facts.fdr)
         .into_iter()
-        .filter(|(_, l)| bends(l))
+        .filter(|(_, l)| bends(l) && is_new(l))
         .map(|(by, lead)| bent(by, lead, facts))
         .collect();
     let slips = evidence.scored.iter().flat_map(|s| s.leads.iter().map(move |l| (s, l)));

@@ -5,7 +5,7 @@ use crate::linalg::positive::solve;
 
 /// Sums of products of `[row, 1, target]`, lower triangle: all that a ridge regression needs of its rows.
 #[derive(Clone, Debug)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     dim: usize,
     sums: Vec<f64>,
     row: Vec<f64>,
@@ -13,7 +13,7 @@ pub(super) struct Sums {
 
 /// A linear function.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     weights: Vec<f64>,
     intercept: f64,
 }

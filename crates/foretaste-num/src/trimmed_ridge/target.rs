@@ -8,7 +8,7 @@ const STRAIGHTER: f64 = 0.05;
 /// A target as it is, or its signed logarithm where that is less skewed; the middle 80 % as wide as in a standard normal. What
 /// is outside may be poison, so that nothing outside decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     log: bool,
     middle: f64,
     unit: f64,

@@ -130,7 +130,7 @@ fn detectors(report: &Report) -> Spans {
 }
 
 /// Rules of decision that are our own; any other was asked for.
-const RULES: [&str; 11] = [
+const RULES: [&str; 12] = [
     "confirmed",
     "harm",
     "benjamini-hochberg",
@@ -138,6 +138,7 @@ const RULES: [&str; 11] = [
     "bonferroni",
     "apart",
     "region",
+    "ends",
     "constant",
     "probable",
     "fact",
@@ -190,6 +191,11 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     if let Some(ids) = by(&|r| r == "region") {
         out.push(words::spans(&format!(
             "{ids}: a likelihood, corrected for all samples and classes: a sphere around one sample says the labels better than the distance, the direction between the classes or the neighbours do."
+        )));
+    }
+    if let Some(ids) = by(&|r| r == "ends") {
+        out.push(words::spans(&format!(
+            "{ids}: a model that was trained on all other rows contradicts most of them, and in more than one direction, which no law that bends at its ends does; tested by permutations."
         )));
     }
     if let Some(ids) = by(&|r| r == "constant") {
