@@ -28,7 +28,7 @@ fn looked_at(x: &[f64]) -> Ends {
 
 fn of(x: &[f64], wanted: Wanted<'_>) -> Option<Corner> {
     let narrow: Vec<f32> = x.iter().map(|v| *v as f32).collect();
-    corner(&narrow, COLUMNS, wanted, &looked_at(x).count, 1)
+    corner(&narrow, COLUMNS, wanted, &looked_at(x), 1)
 }
 
 #[test]
@@ -84,6 +84,31 @@ fn numbers_at_both_of_their_ends_are_found_though_the_law_does_not_oppose_them()
 }
 
 #[test]
+fn few_of_the_ends_are_nature() {
+    // the same contradiction, but always at the least of the first three columns
+    let (mut x, mut y) = draw(4, 1_000, RATE, false);
+    for (i, row) in x.chunks_exact_mut(COLUMNS).enumerate().skip(1_000) {
+        row[..3].fill(-3.0);
+        row[3..].fill(0.1);
+        y[i] = if i % 2 == 0 { 7.0 } else { -7.0 };
+    }
+    assert_eq!(of(&x, Wanted::Numbers(&y)), None);
+}
+
+#[test]
+fn another_order_is_the_same() {
+    let (x, y) = draw(2, 1_000, RATE, true);
+    let order: Vec<usize> = (0..1_040).map(|i| (i * 7 + 3) % 1_040).collect();
+    let turned: Vec<f64> = order.iter().flat_map(|i| &x[i * COLUMNS..(i + 1) * COLUMNS]).copied().collect();
+    let wanted: Vec<f64> = order.iter().map(|i| y[*i]).collect();
+    assert_eq!(looked_at(&x).in_order(&order), looked_at(&turned));
+    let narrow: Vec<f32> = turned.iter().map(|v| *v as f32).collect();
+    let found =
+        corner(&narrow, COLUMNS, Wanted::Numbers(&wanted), &looked_at(&x).in_order(&order), 1).unwrap();
+    assert!(found.members.iter().all(|i| order[*i as usize] >= 1_000));
+}
+
+#[test]
 fn natural_corners_follow_the_law_or_bend_it_one_way() {
     for seed in 0..20 {
         let (x, mut y) = draw(seed, 1_000, RATE, false);
@@ -102,7 +127,10 @@ fn odd_input_says_nothing() {
     assert_eq!(ends(&[]), Ends::default());
     assert!(ends(&[&[f64::NAN; 40]]).ends.is_empty());
     assert!(ends(&[&[1.0, 2.0, 3.0].repeat(20)]).ends.is_empty());
-    let none = |x: &[f32], dim, wanted: Wanted<'_>, count: &[u32]| corner(x, dim, wanted, count, 1).is_none();
+    let none = |x: &[f32], dim, wanted: Wanted<'_>, count: &[u32]| {
+        let at = Ends { ends: vec![], count: count.to_vec(), surprise: vec![0.0; count.len()] };
+        corner(x, dim, wanted, &at, 1).is_none()
+    };
     assert!(none(&[], 0, Wanted::Numbers(&[]), &[]));
     assert!(none(&[0.0; 80], 2, Wanted::Numbers(&[1.0; 40]), &[3; 40]));
     let some: Vec<u32> = (0..400).map(|i| if i < 40 { 5 } else { 0 }).collect();
