@@ -41,10 +41,10 @@ const STEPS: (f64, f64) = (1.0, 0.01);
 /// ```
 ///
 /// # Caught by
-/// `trimmed-residuals`, where a linear model follows the target well: all of the rows at 4 to 20 % on a table of house prices, 93 %
-/// and more on vehicle_claim_fraud (`Age`), 85 % and more on spambase (`capitalTotal`), with 0 to 4 % of the honest rows. On a
-/// target that follows little from the columns, or where few columns give few corners, it finds some or none (adult_income, credit_default,
-/// figures in docs/figures.md), though it ranks most of them first. `near-duplicate` lists corners that come several times.
+/// `column-ends`, where the table has three columns or more of more than ten numbers each: all of the rows at 4 to 20 %, with at most
+/// 1 % of the honest ones (5 % on nsl_kdd). `trimmed-residuals`, where a linear model follows the target well: all of the rows on a
+/// table of house prices and on vehicle_claim_fraud (`Age`). Where few columns give few corners (credit_default) they find some or
+/// none (figures in docs/figures.md). `near-duplicate` lists corners that come several times.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The manifest marks the result as poisoned; keep the two together.
