@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 /// # How it works
 /// An end is the least or the greatest number of a column of more than ten, if at most 15 % of the rows lie there. Rows at three
 /// rare ends or more are set apart. Natural extremes are at few of all ends that there are; where these rows use 80 %, a linear
-/// model is trained on the others. They are a group if it contradicts most of them (by class; or, of numbers, by more than it
+/// model is trained on the rows at one end at most. They are a group if it contradicts most of them (by class; or, of numbers, by more than it
 /// errs on all but 5 % of the others), more than it contradicts rows that it did not see (binomial), and if their labels go
 /// against its predictions, rather than all one way (permutations), or the numbers that they should predict are at both of their
-/// own ends more often than elsewhere (binomial); corrected for the corners tried. Natural extremes follow the law of the rest,
+/// own ends more often than elsewhere (binomial); corrected for the corners tried. Rows at two ends are added, if most of them are contradicted. Natural extremes follow the law of the rest,
 /// and where a law bends, it bends one way.
 /// Suspicion is the surprise of the rare ends of a row, the sum of minus the logarithm of the share of rows there.
 ///
@@ -143,9 +143,9 @@ fn lead(corner: &Corner, members: Vec<u64>, places: Table) -> Lead {
     let mut lead = Lead::new(Kind::Availability, subject, members);
     lead.family = Lead::ENDS.into();
     lead.p_value = Some(corner.p_value);
-    lead.statistic = ("share contradicted".into(), n as f64 / corner.rows.max(1) as f64);
+    lead.statistic = ("samples".into(), n as f64);
     lead.why.push(format!(
-        "{} rows lie at the least or the greatest number of {} columns or more, where few rows are. A model of all other rows contradicts most of them; of rows that it did not see it contradicts {:.1} %.",
+        "{} rows lie at the least or the greatest number of {} columns or more, where few rows are. A model of the rows elsewhere contradicts most of them; of such rows that it did not see it contradicts {:.1} %.",
         corner.rows,
         corner.ends,
         100.0 * corner.elsewhere

@@ -6,7 +6,7 @@
 //! ends that there are, where corners are at all of them; and natural extremes follow the law of the rest, where planted ones
 //! contradict it, in more than one direction.
 //!
-//! The law is a linear model of all rows that do not lie at three rare ends. Two questions are asked of those that do. Does it
+//! The law is a linear model of all rows that lie at one rare end at most. Two questions are asked of those at three. Does it
 //! contradict more of them than of rows that it did not see (binomial)? And do their labels go against its predictions, rather than
 //! all one way as where a law bends (a permutation test); or, of numbers, is what they should predict itself at both of its ends more
 //! often than elsewhere (binomial)?
@@ -23,10 +23,12 @@ const VARIED: usize = 11;
 const RARE: f64 = 0.15;
 /// Rare ends that make a corner, in the order in which they are tried.
 const CORNERS: [u32; 6] = [3, 4, 5, 6, 8, 12];
+/// Rare ends of rows that are no corner, and from which nothing is learned either: what is planted may stop short of the third end.
+const NEAR: u32 = 2;
 /// Fewest rows of a corner.
 const FEWEST: usize = 10;
-/// Largest share of the rows that can be at corners: there are laws only where most rows are elsewhere.
-const MOST: f64 = 0.3;
+/// Largest share of the rows that can be at two rare ends or more: there are laws only where most rows are elsewhere.
+const MOST: f64 = 0.4;
 /// Share of a corner that must be contradicted: most.
 const CONTRADICTED: f64 = 0.5;
 /// Share of the rare ends that a corner has to use, and of its rows that make an end used. Honest rows at three ends and more use up to
@@ -146,7 +148,8 @@ pub struct Corner {
     pub ends: u32,
     /// Rows there, whose label or target is known.
     pub rows: u64,
-    /// Those that the model of the other rows contradicts; where numbers lie at both of their ends, also those at an end. Ascending.
+    /// Those that the model of the other rows contradicts; where numbers lie at both of their ends, also those at an end; and rows at
+    /// two ends, if most of these are contradicted. Ascending.
     pub members: Vec<u32>,
     /// Share of other rows that a model which did not see them contradicts.
     pub elsewhere: f64,
@@ -165,8 +168,8 @@ pub struct Corner {
 pub fn corner(x: &[f32], dim: usize, wanted: Wanted<'_>, ends: &Ends, seed: u64) -> Option<Corner> {
     let count = &ends.count;
     let rows = x.len().checked_div(dim)?.min(count.len()).min(wanted.len());
-    let inside: Vec<usize> = (0..rows).filter(|&i| count[i] >= CORNERS[0] && wanted.known(i)).collect();
-    let outside: Vec<usize> = (0..rows).filter(|&i| count[i] < CORNERS[0] && wanted.known(i)).collect();
+    let inside: Vec<usize> = (0..rows).filter(|&i| count[i] >= NEAR && wanted.known(i)).collect();
+    let outside: Vec<usize> = (0..rows).filter(|&i| count[i] < NEAR && wanted.known(i)).collect();
     if inside.len() < FEWEST || inside.len() as f64 > MOST * (inside.len() + outside.len()) as f64 {
         return None;
     }
@@ -191,7 +194,17 @@ pub fn corner(x: &[f32], dim: usize, wanted: Wanted<'_>, ends: &Ends, seed: u64)
             return None;
         }
         let is_member = |at: &usize| judged.contradicted[*at] || at_both_ends && judged.is_at_end(*at);
-        let members = here.iter().filter(|at| is_member(at)).map(|at| inside[*at] as u32).collect();
+        let mut members: Vec<u32> =
+            here.iter().filter(|at| is_member(at)).map(|at| inside[*at] as u32).collect();
+        if *least == CORNERS[0] {
+            // rows short of the third end belong to it, if most of them are contradicted, too
+            let near: Vec<usize> = (0..inside.len()).filter(|at| count[inside[*at]] == NEAR).collect();
+            let more: Vec<usize> = near.iter().copied().filter(|at| judged.contradicted[*at]).collect();
+            if more.len() as f64 >= CONTRADICTED * near.len() as f64 {
+                members.extend(more.into_iter().map(|at| inside[at] as u32));
+                members.sort_unstable();
+            }
+        }
         let (ends, rows, elsewhere) = (*least, here.len() as u64, judged.elsewhere);
         Some(Corner { ends, rows, members, elsewhere, at_both_ends, p_value })
     })
