@@ -51,10 +51,12 @@ pub enum Plant {
     Target,
     /// It lies near one sample, and the labels of all around that one were changed.
     Region,
+    /// Each of its numbers is the least or the greatest of its column.
+    Corner,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 12] = [
+pub const PLANTS: [Plant; 13] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -67,6 +69,7 @@ pub const PLANTS: [Plant; 12] = [
     Plant::Patterned,
     Plant::Target,
     Plant::Region,
+    Plant::Corner,
 ];
 
 /// One sample, before it becomes a row of Arrow columns.
@@ -177,6 +180,7 @@ impl Fixture {
             sample.plant = Plant::Target;
         }
         relabel_around_one(samples);
+        push_to_ends(samples);
         fixture
     }
 
@@ -324,6 +328,19 @@ fn relabel_around_one(samples: &mut [Sample]) {
         if samples[row].plant == Plant::None {
             samples[row].plant = Plant::Region;
         }
+    }
+}
+
+/// Puts the numbers of some honest samples at the ends of their columns, each at its own.
+fn push_to_ends(samples: &mut [Sample]) {
+    let numbers = |c: usize| samples.iter().map(move |s| s.numbers[c]);
+    let ends: Vec<[f64; 2]> = (0..NUMBERS)
+        .map(|c| [numbers(c).fold(f64::INFINITY, f64::min), numbers(c).fold(f64::NEG_INFINITY, f64::max)])
+        .collect();
+    let honest = samples.iter_mut().filter(|s| s.plant == Plant::None);
+    for (i, sample) in honest.step_by(17).take(CARRIERS).enumerate() {
+        sample.numbers.iter_mut().enumerate().for_each(|(c, v)| *v = ends[c][(i >> c) % 2]);
+        sample.plant = Plant::Corner;
     }
 }
 
