@@ -45,7 +45,7 @@ use serde_json::Value;
 /// Flips concentrated in a region or in copies: the surrogate learns them and is not surprised. Features that do not
 /// determine the class: honest labels look no better than wrong ones, and little is found. Backdoors. A pair is not named
 /// if a class has fewer than about 40 samples that the model gives to it, if most of the class was moved, or, of two
-/// classes, if the reverse direction is as frequent (that is what random flips look like).
+/// classes, if the reverse direction is as frequent (that is what random flips look like). A plan needs three directions.
 ///
 /// # Example
 /// ```text

@@ -1,7 +1,8 @@
 //! Shared state of detectors whose state is the data, and a model that is one number per row seen.
 
-use crate::planted::by_content;
+use crate::planted::{by_content, shared};
 use foretaste_core::{AtEffort, Batch, Ctx, Effort, Error, MISSING, Matrix, Result, Role, Suspicion};
+use foretaste_num::members::by_class;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -88,23 +89,12 @@ impl Flat {
     pub fn by_content(&self, score: impl Fn(&[f32], &[u32]) -> Vec<f32>) -> Vec<f32> {
         let order = by_content(self.labels.len(), |i| (self.labels[i], self.bits(i)));
         let (values, labels) = self.in_order(&order);
-        self.shared(&order, &score(&values, &labels))
+        shared(&order, |a, b| self.same(a, b), &score(&values, &labels))
     }
 
-    /// Scores of rows that stood in `order`, in which copies are side by side. They fall into folds by their place, so they
-    /// share their mean.
-    pub fn shared(&self, order: &[usize], score: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; self.labels.len()];
-        let same =
-            |a: &usize, b: &usize| self.labels[*a] == self.labels[*b] && self.bits(*a) == self.bits(*b);
-        let mut from = 0;
-        for copies in order.chunk_by(same) {
-            let own = &score[from..from + copies.len()];
-            let mean = own.iter().sum::<f32>() / own.len() as f32;
-            copies.iter().for_each(|i| out[*i] = mean);
-            from += copies.len();
-        }
-        out
+    /// True for copies with one label.
+    pub fn same(&self, a: usize, b: usize) -> bool {
+        self.labels[a] == self.labels[b] && self.bits(a) == self.bits(b)
     }
 
     /// Scores the rows of each class on their own: `score` gets the vectors of one class, row after row, and gives one number
@@ -115,12 +105,7 @@ impl Flat {
         least: usize,
         score: impl Fn(&[f32]) -> Vec<f32> + Sync,
     ) -> Vec<f32> {
-        let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
-        for (row, label) in self.labels.iter().enumerate() {
-            if let Some(of) = members.get_mut(*label as usize) {
-                of.push(row);
-            }
-        }
+        let members = by_class(&self.labels, classes);
         let cols = self.cols;
         let one = |of: &Vec<usize>| {
             let vectors: Vec<f32> =

@@ -57,6 +57,20 @@ pub fn by_content<K: Ord + Send>(rows: usize, key: impl Fn(usize) -> K + Sync) -
     order.into_iter().map(|(_, i)| i).collect()
 }
 
+/// Scores by place of rows that stood in `order`, all of them, in which copies (`same`) are side by side. They fall into folds by
+/// their place, so they share their mean.
+pub fn shared(order: &[usize], same: impl Fn(usize, usize) -> bool, score: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; order.len()];
+    let mut from = 0;
+    for copies in order.chunk_by(|a, b| same(*a, *b)) {
+        let own = &score[from..from + copies.len()];
+        let mean = own.iter().sum::<f32>() / own.len() as f32;
+        copies.iter().for_each(|i| out[*i] = mean);
+        from += copies.len();
+    }
+    out
+}
+
 /// Collects leads over rows that a kernel saw in another order.
 pub struct Planting<'a> {
     runs: Vec<(u64, u64)>,

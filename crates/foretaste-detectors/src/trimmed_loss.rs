@@ -1,7 +1,7 @@
 //! Labels that models contradict which left out what fits worst, and what these samples do to a plain model.
 
 use crate::gather::{Gathered, PerRow, row_at};
-use crate::planted::{PLAIN, Planted, by_content};
+use crate::planted::{PLAIN, Planted, by_content, shared};
 use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
@@ -113,7 +113,7 @@ impl Detect for TrimmedLoss {
         };
         let bench = Bench::new(&values, cols, &labels, names.len(), &options);
         let found = bench.trimmed();
-        let score = flat.shared(&order, &found.score);
+        let score = shared(&order, |a, b| flat.same(a, b), &found.score);
         let mut leads = vec![];
         for (class, harm, of) in harmful(&bench, &found, &labels, names.len()) {
             let mut at: Vec<usize> = of.iter().map(|i| order[*i]).collect();

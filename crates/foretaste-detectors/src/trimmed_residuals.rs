@@ -2,7 +2,7 @@
 
 use crate::columns::Columns;
 use crate::gather::{Gathered, PerRow, row_at};
-use crate::planted::{PLAIN, Planted, by_content};
+use crate::planted::{PLAIN, Planted, by_content, shared};
 use foretaste_core::{
     AtEffort, Batch, Ctx, Detect, Effort, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, p_words};
 use foretaste_macros::Catalogue;
@@ -138,15 +138,7 @@ impl Detect for TrimmedResiduals {
         };
         let mut found = trim(&values, dim, &ordered, &options);
         found.score.resize(targets.len(), 0.0);
-        // copies fall into folds by their place, so they share a score
-        let mut score = vec![0.0; targets.len()];
-        let mut from = 0;
-        for copies in order.chunk_by(|a, b| key(*a) == key(*b)) {
-            let own = &found.score[from..from + copies.len()];
-            let mean = own.iter().sum::<f32>() / own.len() as f32;
-            copies.iter().for_each(|i| score[*i] = mean);
-            from += copies.len();
-        }
+        let score = shared(&order, |a, b| key(a) == key(b), &found.score);
         let rows = |of: &[usize]| {
             let mut at: Vec<u64> = of.iter().map(|i| row_at(&wide.runs, order[*i] as u64)).collect();
             at.sort_unstable();

@@ -1,5 +1,6 @@
 //! How far rows lie from the centre of their class, and along the lines to the other centres.
 
+use crate::members::by_class;
 use crate::stats::{median_in_place, usual};
 use rayon::prelude::*;
 
@@ -19,12 +20,7 @@ pub fn sphere_and_slab(data: &[f32], dim: usize, labels: &[u32], classes: usize)
     if dim == 0 || data.len() != labels.len() * dim {
         return out;
     }
-    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
-    for (i, label) in labels.iter().enumerate() {
-        if let Some(of) = members.get_mut(*label as usize) {
-            of.push(i);
-        }
-    }
+    let members = by_class(labels, classes);
     let row = |i: usize| &data[i * dim..(i + 1) * dim];
     let centres: Vec<Option<Vec<f64>>> =
         members.iter().map(|of| (!of.is_empty()).then(|| centre(of, dim, &row))).collect();

@@ -2,6 +2,7 @@
 
 use crate::knn::{Metric, neighbours, self_neighbours};
 use crate::linalg::{matmul, principal_components, truncated_svd_dense};
+use crate::members::by_class;
 use crate::reduced::reduced;
 use crate::rng::mix;
 use crate::softmax::{FoldOptions, Rows, out_of_fold};
@@ -50,12 +51,7 @@ pub fn isolation(
     let (x, dim) = reduced(data, dim, options.dims, options.seed);
     let folds = FoldOptions { folds: 3, seed: options.seed, ..FoldOptions::default() };
     let probs = out_of_fold(Rows::Dense { data: &x, dim }, labels, classes, None, &folds).probs;
-    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
-    for (i, label) in labels.iter().enumerate() {
-        if let Some(of) = members.get_mut(*label as usize) {
-            of.push(i);
-        }
-    }
+    let members = by_class(labels, classes);
     // side by side, so that many small classes use all cores; large ones use them inside
     let scores: Vec<Vec<f32>> = members
         .par_iter()

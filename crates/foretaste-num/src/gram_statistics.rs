@@ -1,6 +1,7 @@
 //! Rows in which products of two coordinates leave the range that is usual in their class.
 
 use crate::linalg::principal_components;
+use crate::members::by_class;
 use crate::stats::median_in_place;
 use rayon::prelude::*;
 
@@ -43,12 +44,7 @@ pub fn deviations(
     let principal = principal_components(data, labels.len(), dim, options.dims, options.seed);
     let (k, points) = (principal.rank, &principal.projected);
     let pairs: Vec<(usize, usize)> = (0..k).flat_map(|a| (a..k).map(move |b| (a, b))).collect();
-    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
-    for (i, label) in labels.iter().enumerate() {
-        if let Some(of) = members.get_mut(*label as usize) {
-            of.push(i);
-        }
-    }
+    let members = by_class(labels, classes);
     for of in members.iter().filter(|of| of.len() >= LEAST) {
         let rows: Vec<f32> = of.iter().flat_map(|&i| &points[i * k..(i + 1) * k]).copied().collect();
         // a feature after the other: all of them for all rows would be hundreds of numbers a row

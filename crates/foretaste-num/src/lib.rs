@@ -25,6 +25,7 @@ pub mod label_ways;
 mod lanes;
 pub mod linalg;
 pub mod linear;
+pub mod members;
 pub mod minhash;
 pub mod mlp;
 pub mod modes;

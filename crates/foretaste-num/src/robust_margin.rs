@@ -1,6 +1,7 @@
 //! Which class a row is nearer to than its own, by class centres and one covariance that wrong labels cannot pull far.
 
 use crate::linalg::{principal_components, symmetric_eigen};
+use crate::members::by_class;
 use rayon::prelude::*;
 
 /// Rows that one task works on.
@@ -49,8 +50,7 @@ pub fn margins(
         return vec![0.0; rows];
     }
     let points: Vec<f64> = principal.projected.iter().map(|v| f64::from(*v)).collect();
-    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
-    (0..rows).filter(|i| (labels[*i] as usize) < classes).for_each(|i| members[labels[i] as usize].push(i));
+    let members = by_class(labels, classes);
     if members.iter().filter(|m| !m.is_empty()).count() < 2 {
         return vec![0.0; rows];
     }

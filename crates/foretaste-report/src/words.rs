@@ -237,7 +237,9 @@ pub fn decision(d: &Decision) -> String {
             "two kinds of samples far apart in one class, and an exact test against other classes".to_owned()
         }
         "region" => "likelihood of a sphere around one sample against slow change and neighbours".to_owned(),
-        "ends" => "a model of the other rows, and permutations of what it says".to_owned(),
+        "ends" => {
+            "a model of the rows elsewhere, which they contradict in more than one direction".to_owned()
+        }
         "constant" => "classes told apart by a constant, and a test of how many there are".to_owned(),
         "fact" => "a plain fact, no test needed".to_owned(),
         "benjamini-hochberg" => "Benjamini–Hochberg".to_owned(),

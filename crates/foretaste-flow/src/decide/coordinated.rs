@@ -34,19 +34,18 @@ pub fn decide(
     let mut pairs = vec![];
     for &(by, lead) in &passed {
         if lead.kind == Kind::LabelPoisoning && lead.family == PAIR {
-            let left = lead.members.iter().filter(|r| !taken.contains(r)).count();
             let members = moved(by, lead, facts, &taken);
             // A pair of which an origin explains most is that origin's doing. And where labels were moved, most of those that
             // the test counted can be told from honest ones; two classes that nobody can keep apart have too many, too.
             let told = 2.0 * members.len() as f64 >= lead.statistic.1;
-            if 2 * left > lead.members.len() && told && !members.is_empty() {
+            if is_open(lead, &taken) && told && !members.is_empty() {
                 pairs.push((by.detector.as_str(), lead, members));
             }
         }
     }
     let settled: Vec<u64> = pairs.iter().flat_map(|(_, lead, _)| lead.members.iter().copied()).collect();
-    let plan = passed.iter().find(|(_, lead)| lead.kind == Kind::LabelPoisoning && lead.family == PLAN);
-    if let Some(&(by, lead)) = plan {
+    let is_plan = |l: &Lead| l.kind == Kind::LabelPoisoning && l.family == PLAN && is_open(l, &taken);
+    if let Some(&(by, lead)) = passed.iter().find(|(_, lead)| is_plan(lead)) {
         let (parts, others) = pairs.into_iter().partition(|pair| is_part(pair, lead));
         pairs = others;
         out.extend(keep(planned(by, lead, parts, facts, &taken), &mut taken));
@@ -62,6 +61,11 @@ pub fn decide(
 
 /// A pair of classes that passed: the detector that says so, what it says, and the samples that were moved.
 type Pair<'a> = (&'a str, &'a Lead, Vec<Member>);
+
+/// True unless other findings explain most of what the lead is about.
+fn is_open(lead: &Lead, taken: &BTreeSet<u64>) -> bool {
+    2 * lead.members.iter().filter(|r| !taken.contains(r)).count() > lead.members.len()
+}
 
 /// True if the pair is one of the directions of the plan, which its first table holds.
 fn is_part((_, _, members): &Pair<'_>, plan: &Lead) -> bool {
@@ -82,15 +86,15 @@ fn planned(
     let mut members = moved(by, lead, facts, taken);
     let mut known: BTreeSet<u64> = members.iter().map(|m| m.row).collect();
     members.extend(parts.into_iter().flat_map(|pair| pair.2).filter(|m| known.insert(m.row)));
+    if members.is_empty() {
+        return None;
+    }
     let directions = lead.tables.first().map_or(&[][..], |t| &t.rows);
     let first: Vec<String> = directions
         .iter()
         .take(2)
         .filter_map(|row| Some(format!("`{}` to `{}`", row.first()?, row.get(1)?)))
         .collect();
-    if members.is_empty() {
-        return None;
-    }
     let title = format!(
         "{} ({}, {}): {}, ...",
         lead.subject,

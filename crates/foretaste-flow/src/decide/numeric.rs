@@ -22,7 +22,8 @@ pub fn is_own(lead: &Lead) -> bool {
     lead.family == SLIPS
 }
 
-/// A finding of poison if a group bends a model, unless it is mostly `explained` by other findings or holds most of what is, and one of slips for review.
+/// A finding of poison if a group bends a model, unless it is mostly `explained` by other findings or holds most of what is, and
+/// one of slips for review.
 pub fn decide(evidence: &Evidence, facts: &Facts<'_>, explained: &BTreeSet<u64>) -> Vec<Claim> {
     // what a group does to a model may be the doing of those in it that are explained
     let is_new = |l: &Lead| {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rng::Rng;
 
 const COLUMNS: usize = 5;
 const RATE: usize = 40;

@@ -9,6 +9,7 @@ const ENOUGH: usize = 20;
 ///
 /// Exact at any number of draws (Dwass, Annals of Mathematical Statistics 1957), also if they end early, where nothing is to be seen
 /// (Besag and Clifford, "Sequential Monte Carlo p-values", Biometrika 1991).
+#[must_use]
 pub fn monte_carlo(mut as_extreme: impl FnMut() -> bool) -> f64 {
     let mut extreme = 0;
     for draws in 1..=DRAWS {

@@ -195,7 +195,7 @@ fn believe(report: &Report, verdict: &Verdict) -> Vec<Spans> {
     }
     if let Some(ids) = by(&|r| r == "ends") {
         out.push(words::spans(&format!(
-            "{ids}: a model that was trained on all other rows contradicts most of them, and in more than one direction, which no law that bends at its ends does; tested by permutations."
+            "{ids}: a model that was trained on the rows elsewhere contradicts most of them, and in more than one direction, which a law that bends at its ends does not explain; tested, corrected for what was tried."
         )));
     }
     if let Some(ids) = by(&|r| r == "constant") {
