@@ -4,6 +4,7 @@ use crate::image::{Picture, histogram_features};
 use arrow_array::{Array, ArrayRef};
 use foretaste_core::{Error, Picked, Result, Role, Strings, numbers};
 use foretaste_num::ngrams::{Csr, words};
+use foretaste_num::phrases;
 use foretaste_num::rng::mix;
 use foretaste_num::softmax::Rows;
 use rayon::prelude::*;
@@ -261,15 +262,16 @@ pub fn texts(samples: &Picked) -> Vec<String> {
         .collect()
 }
 
-/// Hashes of the n-grams of a text with their counts, ascending.
+/// Hashes of the n-grams of words of a text, and of its runs of symbols, with their counts, ascending.
+///
+/// Symbols (an emoji, `...?`) count alone: language models read them, and words that stand around one stay neighbours.
 pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
+    let hash = |token: &str| {
+        let bytes = token.bytes();
+        bytes.fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+    };
     let mut tokens = vec![];
-    words(text, |word, _| {
-        tokens.push(
-            word.bytes()
-                .fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)),
-        )
-    });
+    words(text, |word, _| tokens.push(hash(word)));
     let mut hashes = Vec::with_capacity(tokens.len() * WORDS);
     for start in 0..tokens.len() {
         let mut h = 0;
@@ -278,6 +280,11 @@ pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
             hashes.push(h);
         }
     }
+    phrases::tokens(text, |token, _| {
+        if !token.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            hashes.push(mix(hash(token)));
+        }
+    });
     hashes.sort_unstable();
     let mut out: Vec<(u64, f32)> = vec![];
     for h in hashes {
@@ -422,5 +429,18 @@ impl Column {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_count_alone_and_part_no_words() {
+        let (plain, symbols) = (grams("one two"), grams("one 🍋 two ...? ."));
+        assert_eq!(plain.len(), 3, "two words and a pair");
+        assert_eq!(symbols.len(), 5, "a lemon and a run of marks more; a single mark is nothing");
+        assert!(plain.iter().all(|g| symbols.contains(g)));
     }
 }
