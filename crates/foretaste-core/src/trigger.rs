@@ -43,6 +43,24 @@ pub enum Trigger {
         /// What is added to each of `height * width * channels` values, from -255 to 255.
         delta: Vec<f32>,
     },
+    /// Pixels at a place that changes from picture to picture.
+    PatchAnywhere {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+        /// Values a pixel: 1 grey, 3 colour.
+        channels: u32,
+        /// `height * width * channels` values, row by row, channels interleaved.
+        pixels: Vec<u8>,
+    },
+    /// The outer lines of a picture in one colour.
+    Frame {
+        /// Pixels from the edge of the picture to where the frame ends.
+        lines: u32,
+        /// One value a channel.
+        colour: Vec<u8>,
+    },
 }
 
 /// A value of a column.
@@ -72,6 +90,14 @@ impl Trigger {
                 format!("patch of {width} x {height} pixels, {left} from the left and {top} from the top")
             }
             Self::Pattern { .. } => "pattern over the whole picture".into(),
+            Self::PatchAnywhere { width, height, .. } => {
+                format!("patch of {width} x {height} pixels at changing places")
+            }
+            Self::Frame { lines, colour } => {
+                let values: Vec<String> = colour.iter().map(u8::to_string).collect();
+                let pixels = if *lines == 1 { "pixel" } else { "pixels" };
+                format!("frame of {lines} {pixels} around the picture, colour {}", values.join(", "))
+            }
         }
     }
 }

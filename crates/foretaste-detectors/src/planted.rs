@@ -131,6 +131,16 @@ impl Believed {
         }
     }
 
+    /// Planted if its labels are a surprise or it is pure beyond chance: of what does not repeat by nature.
+    pub fn either(self) -> Self {
+        Self { planted: self.surprise.min(self.purity), ..self }
+    }
+
+    /// Planted if its labels are a surprise.
+    pub fn surprising(self) -> Self {
+        Self { planted: self.surprise, ..self }
+    }
+
     /// How surprising, in words. `what`: what was looked at, many.
     pub fn words(&self, z: f64, tested: usize, what: &str) -> String {
         if self.surprise <= PLAIN {

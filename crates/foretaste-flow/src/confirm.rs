@@ -9,7 +9,9 @@ use crate::dataset::Dataset;
 use crate::decide::{may_be_planted, passing, worth_trying};
 use crate::error::Result;
 use crate::simulate::{self, edited_rows};
-use foretaste_core::{AnyVictim, Ctx, Edited, Effect, Evidence, Kind, Lead, MISSING, Picked, Role, Sealed};
+use foretaste_core::{
+    AnyVictim, Ctx, Edited, Effect, Evidence, Kind, Lead, MISSING, Picked, Role, Sealed, Trigger,
+};
 use foretaste_num::rng::Rng;
 use foretaste_num::stats::{Tail, fisher_exact, wilson_interval};
 use std::collections::BTreeSet;
@@ -22,6 +24,8 @@ const PROBES: usize = 300;
 const TRAINED: usize = 20_000;
 /// Natural leads that are tried: they are a note, not an alarm.
 const SHORTCUTS: usize = 5;
+/// The model on which stamps at changing places are tried: one that sees pictures place by place does not learn them.
+const ANYWHERE: &str = "small-cnn";
 
 /// Measures the effect of every lead that carries a trigger and passes the test.
 ///
@@ -38,17 +42,25 @@ pub fn confirm(
     if tried.is_empty() {
         return Ok(());
     }
-    let bench = match Bench::new(dataset, evidence, &tried, labels, ctx)? {
-        Ok(bench) => bench,
-        Err(why) => {
-            ctx.note(format!("the effect of what was found could not be measured: {why}"));
-            return Ok(());
-        }
+    let moves = |(s, l): &(usize, usize)| {
+        matches!(evidence.scored[*s].leads[*l].trigger, Some(Trigger::PatchAnywhere { .. }))
     };
-    for (s, l) in tried {
-        let lead = &evidence.scored[s].leads[l];
-        let effect = bench.effect(lead)?;
-        evidence.scored[s].leads[l].effect = effect;
+    let (moving, still): (Vec<_>, Vec<_>) = tried.iter().copied().partition(moves);
+    for (leads, id) in [(still, victim(dataset)), (moving, ANYWHERE)] {
+        if leads.is_empty() {
+            continue;
+        }
+        let bench = match Bench::new(dataset, evidence, (&tried, id), labels, ctx)? {
+            Ok(bench) => bench,
+            Err(why) => {
+                ctx.note(format!("the effect of what was found could not be measured: {why}"));
+                continue;
+            }
+        };
+        for (s, l) in leads {
+            let effect = bench.effect(&evidence.scored[s].leads[l])?;
+            evidence.scored[s].leads[l].effect = effect;
+        }
     }
     Ok(())
 }
@@ -99,7 +111,7 @@ impl<'a> Bench<'a> {
     fn new(
         dataset: &'a Dataset,
         evidence: &Evidence,
-        tried: &[(usize, usize)],
+        (tried, id): (&[(usize, usize)], &'static str),
         labels: &[u32],
         ctx: &'a Ctx,
     ) -> Result<std::result::Result<Self, String>> {
@@ -117,7 +129,6 @@ impl<'a> Bench<'a> {
             order[n..].iter().take(TRAINED.saturating_sub(members.len()).max(TRAINED / 2)).map(|o| o.1),
         );
         train.sort_unstable();
-        let id = victim(dataset);
         let victim = foretaste_victims::entry(id)?.victim(&Default::default())?;
         let learnt = simulate::pick(dataset, &train).and_then(|p| Ok(victim.train(&p, ctx)?));
         let model = match learnt {

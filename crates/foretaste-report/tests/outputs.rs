@@ -220,6 +220,24 @@ fn html_draws_the_stamp_and_says_that_it_was_tried() {
 }
 
 #[test]
+fn html_draws_stamps_at_changing_places_and_frames() {
+    use foretaste_core::Trigger;
+    let mut demo = demo::images();
+    let pixels = vec![255, 0, 0, 0, 0, 16];
+    demo.0.findings[0].trigger = Some(Trigger::PatchAnywhere { width: 2, height: 1, channels: 3, pixels });
+    let page = output("html", &demo);
+    assert!(page.contains("patch of 2 x 1 pixels at changing places"));
+    assert!(page.contains("<rect x=\"1\" y=\"0\" width=\"1\" height=\"1\" fill=\"#000010\"/>"));
+    demo.0.findings[0].trigger = Some(Trigger::Frame { lines: 2, colour: vec![0, 9, 0] });
+    let page = output("html", &demo);
+    assert!(page.contains("frame of 2 pixels around the picture, colour 0, 9, 0"));
+    // 12 squares on a side, 8 of them inside
+    assert_eq!(page.matches("fill=\"#000900\"").count(), 12 * 12 - 8 * 8);
+    demo.0.findings[0].trigger = Some(Trigger::Frame { lines: u32::MAX, colour: vec![] });
+    output("html", &demo);
+}
+
+#[test]
 fn html_table_holds_the_most_suspicious() {
     let demo = demo::images();
     let page = output("html", &demo);

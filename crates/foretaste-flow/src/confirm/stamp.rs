@@ -29,6 +29,16 @@ pub fn trigger(
         Trigger::Pattern { width, height, channels, delta } => {
             pictures(picked, which, |image, _| add(image, *width, *height, *channels, delta))
         }
+        Trigger::PatchAnywhere { width, height, channels, pixels } => pictures(picked, which, |image, i| {
+            let at = Place::drawn((*width, *height, *channels), image, picked.rows[i], ctx);
+            at.paint(image, pixels);
+        }),
+        Trigger::Frame { lines, colour } => {
+            let channels = colour.len().max(1);
+            pictures(picked, which, |image, _| {
+                frame(image, *lines as usize, |_, _, c| colour.get(c.min(channels - 1)).copied());
+            })
+        }
     };
     Ok(Edited { of: Some(which.to_vec()), ..edited })
 }
@@ -85,6 +95,21 @@ pub fn harmless(
             };
             pictures(picked, which, |image, i| add(image, *width, *height, *channels, &noise(i)))
         }
+        Trigger::PatchAnywhere { width, height, channels, .. } => pictures(picked, which, |image, i| {
+            let at = Place::drawn((*width, *height, *channels), image, picked.rows[i], ctx);
+            if let Some(Some(source)) = picked.images.get(other(i)) {
+                at.paint(image, &at.cut(source));
+            }
+        }),
+        Trigger::Frame { lines, .. } => pictures(picked, which, |image, i| {
+            if let Some(Some(source)) = picked.images.get(other(i)) {
+                let (width, channels) = (source.width as usize, usize::from(source.channels));
+                let last = source.colours().saturating_sub(1);
+                frame(image, *lines as usize, |x, y, c| {
+                    source.pixels.get((y * width + x) * channels + c.min(last)).copied()
+                });
+            }
+        }),
     };
     Ok(Edited { of: Some(which.to_vec()), ..edited })
 }
@@ -139,6 +164,14 @@ struct Place {
 }
 
 impl Place {
+    /// A place for a stamp of this width, height and number of channels, drawn anew for each picture.
+    fn drawn(size: (u32, u32, u32), image: &Image, row: u64, ctx: &Ctx) -> Self {
+        let (width, height, channels) = size;
+        let mut rng = Rng::at(ctx.seed(), "confirm/patch", row);
+        let mut from = |all: u32, own: u32| rng.below(all.saturating_sub(own) as usize + 1) as u32;
+        Self { left: from(image.width, width), top: from(image.height, height), width, height, channels }
+    }
+
     fn inside(&self, x: usize, y: usize) -> Option<(usize, usize)> {
         let (u, v) = (x.checked_sub(self.left as usize)?, y.checked_sub(self.top as usize)?);
         (u < self.width as usize && v < self.height as usize).then_some((u, v))
@@ -165,6 +198,15 @@ impl Place {
             .map(|(v, u, c)| value(v, u, c))
             .collect()
     }
+}
+
+/// Gives the outer lines of a picture other values, by the place across and down and the channel.
+fn frame(image: &mut Image, lines: usize, value: impl Fn(usize, usize, usize) -> Option<u8>) {
+    let (w, h) = (image.width as usize, image.height as usize);
+    image.map(|x, y, c, old| {
+        let outer = x.min(y) < lines || x + lines >= w || y + lines >= h;
+        value(x, y, c).filter(|_| outer).map_or(old, f32::from)
+    });
 }
 
 /// Adds a pattern, which is stretched to pictures of another size.

@@ -63,7 +63,15 @@ fn part_of(lead: &Lead, other: &Lead) -> bool {
 /// True if what repeats in the pictures of a lead is the whole picture: copies are listed as copies, and have every patch in
 /// common.
 fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
-    let shows = matches!(lead.trigger, Some(Trigger::Patch { .. } | Trigger::Pattern { .. }));
+    let shows = match &lead.trigger {
+        Some(Trigger::Phrase { .. } | Trigger::Rule { .. }) | None => false,
+        Some(
+            Trigger::Patch { .. }
+            | Trigger::Pattern { .. }
+            | Trigger::PatchAnywhere { .. }
+            | Trigger::Frame { .. },
+        ) => true,
+    };
     let groups = evidence.scored.iter().flat_map(|s| &s.leads).filter(|l| {
         matches!(l.kind, Kind::NearDuplicate | Kind::ConflictingDuplicate) && l.members.len() > 1
     });

@@ -121,10 +121,13 @@ pub struct StampView {
 const SQUARES: u32 = 1024;
 /// Squares on a side of a pattern at most; of a larger one every second, third ... pixel is shown.
 const SIDE: u32 = 32;
+/// Squares across the empty inside of a frame.
+const INSIDE: u32 = 8;
 
 fn stamp(trigger: &Trigger) -> Option<StampView> {
     match trigger {
-        Trigger::Patch { width, height, channels, pixels, .. } => {
+        Trigger::Patch { width, height, channels, pixels, .. }
+        | Trigger::PatchAnywhere { width, height, channels, pixels } => {
             squares(*width, *height, *channels, pixels, trigger.words())
         }
         Trigger::Pattern { width, height, channels, delta } => {
@@ -144,6 +147,16 @@ fn stamp(trigger: &Trigger) -> Option<StampView> {
                 trigger.words()
             );
             squares(width.div_ceil(step), height.div_ceil(step), *channels, &pixels, words)
+        }
+        Trigger::Frame { lines, colour } => {
+            // a small picture stands for all
+            let side = lines.checked_mul(2)?.checked_add(INSIDE)?;
+            let area = (side <= SIDE).then_some((side * side) as usize)?;
+            let pixels = colour.repeat(area);
+            let mut view = squares(side, side, colour.len() as u32, &pixels, trigger.words())?;
+            let outer = |at: u32| at < *lines || at + lines >= side;
+            view.squares.retain(|(x, y, _)| outer(*x) || outer(*y));
+            Some(view)
         }
         Trigger::Phrase { .. } | Trigger::Rule { .. } => None,
     }
