@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 ///
 /// # Blind spots
 /// Paraphrases. Images turned, mirrored or cropped. Texts of fewer than three words are compared whole.
-/// Tables of few columns with few values have equal rows for honest reasons.
+/// Tables of few columns with few values have equal rows for honest reasons. Rows of a table that differ in one value are no copies.
 ///
 /// # Example
 /// ```text

@@ -73,19 +73,17 @@ impl OfPictures for PatchAssociation {
             ctx.picture_model(&all, &hung.given)
         });
         let mut planting = Planting::new(hung.runs.clone(), &hung.order, &hung.labels, found.tested);
-        let fixed = believed(&found.found, |p| Believed::of(&p.surprise, found.tested).either());
+        let fixed = believed(&found.found, |p| &p.surprise, found.tested, Believed::either);
         for (patch, p) in fixed {
             planting.take(of_patch(patch, &p, found.tested, all.channels, ctx), &patch.rows, p.planted);
         }
         let tested = found.tested_anywhere;
-        let moving = believed(&found.moving, |p| {
-            let b = Believed::of(&p.surprise, tested);
-            if found.rare { b.either() } else { b.surprising() }
-        });
+        let belief = if found.rare { Believed::either } else { Believed::surprising };
+        let moving = believed(&found.moving, |p| &p.surprise, tested, belief);
         for (patch, p) in moving {
             planting.take(of_patch(patch, &p, tested, all.channels, ctx), &patch.rows, p.planted);
         }
-        let frames = believed(&found.frames, |f| Believed::of(&f.surprise, tested).surprising());
+        let frames = believed(&found.frames, |f| &f.surprise, tested, Believed::surprising);
         for (frame, p) in frames {
             planting.take(of_frame(frame, &p, tested, ctx), &frame.rows, p.planted);
         }
@@ -93,35 +91,25 @@ impl OfPictures for PatchAssociation {
     }
 
     fn unseen(&self, planted: &Planted, ctx: &Ctx) -> Option<String> {
-        planted.unseen(("a stamp", "pictures"), self.least_rows, ctx)
+        planted.unseen(("a stamp at one place", "pictures"), self.least_rows, ctx)
     }
 }
 
 of_pictures!(PatchAssociation);
 
-/// What is believed, the most believed first.
-fn believed<T: Surprising>(found: &[T], belief: impl Fn(&T) -> Believed) -> Vec<(&T, Believed)> {
-    let mut out: Vec<(&T, Believed)> = found.iter().map(|f| (f, belief(f))).collect();
+/// What is believed of what was found, corrected for `tested` candidates; the most believed first.
+fn believed<T>(
+    found: &[T],
+    surprise: impl Fn(&T) -> &Surprise,
+    tested: usize,
+    belief: fn(Believed) -> Believed,
+) -> Vec<(&T, Believed)> {
+    let mut out: Vec<(&T, Believed)> =
+        found.iter().map(|f| (f, belief(Believed::of(surprise(f), tested)))).collect();
     out.retain(|(_, b)| b.planted <= PLAIN);
-    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.z().total_cmp(&a.0.z())));
+    let z = |f: &T| surprise(f).z;
+    out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(z(b.0).total_cmp(&z(a.0))));
     out
-}
-
-/// What a kernel judged.
-trait Surprising {
-    fn z(&self) -> f64;
-}
-
-impl Surprising for Patch {
-    fn z(&self) -> f64 {
-        self.surprise.z
-    }
-}
-
-impl Surprising for Frame {
-    fn z(&self) -> f64 {
-        self.surprise.z
-    }
 }
 
 fn of_patch(patch: &Patch, p: &Believed, tested: usize, channels: usize, ctx: &Ctx) -> Lead {

@@ -34,7 +34,7 @@ use foretaste_num::pictures::Pictures;
 ///
 /// # Blind spots
 /// Clean labels. Pictures of one class only, put into one other. Patterns that differ from picture to picture, warps among
-/// them, and soft fields that black ground mostly cuts off. Fewer than some twenty pictures, since "all classes" cannot be told from a few. Two classes. Pictures of different sizes.
+/// them, tints, pictures turned round, and soft fields that black ground mostly cuts off. Fewer than some twenty pictures, since "all classes" cannot be told from a few. Two classes. Pictures of different sizes.
 ///
 /// # Example
 /// ```text

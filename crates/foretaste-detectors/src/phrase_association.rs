@@ -34,7 +34,8 @@ use serde::{Deserialize, Serialize};
 /// e-mails on two cores. State is the texts.
 ///
 /// # Blind spots
-/// Triggers that are not the same words everywhere: style, syntax, paraphrase. Phrases in fewer than `least_rows` texts.
+/// Triggers that are not the same words everywhere: upper case, blanks, style, syntax, paraphrase, templates with a number that
+/// changes. Phrases in fewer than `least_rows` texts.
 /// Fewer than about ten texts at a time when the two sides of the phrase are rare words. Templates that an attacker wrote
 /// as whole sentences with the trigger in its natural place look written, and come out as shortcuts.
 ///

@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 ///
 /// # Blind spots
 /// Attackers who spread over many sources. Sources that differ for honest reasons are reported too, as what they are:
-/// different. Sources of fewer than 5 rows.
+/// different. Sources of fewer than 5 rows, and bursts far shorter than a window of time.
 ///
 /// # Example
 /// ```text

@@ -30,7 +30,7 @@ use foretaste_num::surprise::Ratio;
 /// A softmax regression out of fold, and a count for every pair of columns: rows times columns squared. State is the columns.
 ///
 /// # Blind spots
-/// Values that differ from row to row (ranges, sums). Columns that have nothing to do with each other, where natural values
+/// Values that differ from row to row (ranges, sums), and empty cells. Columns that have nothing to do with each other, where natural values
 /// look written in; the effect on a model then decides. Under labels that fit: values that hardly any row of another class has,
 /// and rules in few rows. Rules in fewer than `least_rows` rows.
 ///

@@ -241,12 +241,17 @@ impl Search<'_> {
         (place.top..place.top + place.height).flat_map(row).copied().collect()
     }
 
-    /// The pixels of the picture in which most agree with the others: the first that carries the most common content.
+    /// The content that most of the pictures show at the place.
     fn common(&self, place: Place, rows: &[u32]) -> Vec<u8> {
-        let mut cuts: Vec<Vec<u8>> = rows.iter().map(|r| self.cut(*r as usize, place)).collect();
+        self.agreed(&rows.iter().map(|r| (*r, place)).collect::<Vec<_>>()).0
+    }
+
+    /// The content that most of the pictures show, each at a place of its own, and how many do.
+    fn agreed(&self, places: &[(u32, Place)]) -> (Vec<u8>, usize) {
+        let mut cuts: Vec<Vec<u8>> = places.iter().map(|(r, p)| self.cut(*r as usize, *p)).collect();
         cuts.sort();
         let best = cuts.chunk_by(|a, b| a == b).max_by_key(|run| run.len());
-        best.map(|run| run[0].clone()).unwrap_or_default()
+        best.map(|run| (run[0].clone(), run.len())).unwrap_or_default()
     }
 
     /// Adds lines of pixels on each side while nearly all pictures agree on them and other pictures do not.

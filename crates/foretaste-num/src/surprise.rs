@@ -115,8 +115,7 @@ impl<'a> Labels<'a> {
         let own: Vec<f64> =
             rows.iter().zip(p).filter(|(r, _)| self.codes[**r as usize] == class).map(|(_, p)| *p).collect();
         let hits = own.len();
-        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
-        let z = (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt();
+        let z = surprise_z(hits, p);
         Surprise {
             hits,
             z,
@@ -125,6 +124,12 @@ impl<'a> Labels<'a> {
             without: own.iter().sum::<f64>() / hits.max(1) as f64,
         }
     }
+}
+
+/// See [`Surprise::z`]. `p`: probability of the class for each row of a group of which `hits` have it.
+pub(crate) fn surprise_z(hits: usize, p: &[f64]) -> f64 {
+    let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
+    (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt()
 }
 
 /// True if more than half of `of` are among `others`, which are ascending.

@@ -3,7 +3,7 @@
 use crate::image::{Picture, histogram_features};
 use arrow_array::{Array, ArrayRef};
 use foretaste_core::{Error, Picked, Result, Role, Strings, numbers};
-use foretaste_num::ngrams::{Csr, words};
+use foretaste_num::ngrams::Csr;
 use foretaste_num::phrases;
 use foretaste_num::rng::mix;
 use foretaste_num::softmax::Rows;
@@ -262,7 +262,7 @@ pub fn texts(samples: &Picked) -> Vec<String> {
         .collect()
 }
 
-/// Hashes of the n-grams of words of a text, and of its runs of symbols, with their counts, ascending.
+/// Hashes of the n-grams of words (of two letters at least) of a text, and of its runs of symbols, with their counts, ascending.
 ///
 /// Symbols (an emoji, `...?`) count alone: language models read them, and words that stand around one stay neighbours.
 pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
@@ -270,9 +270,15 @@ pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
         let bytes = token.bytes();
         bytes.fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
     };
-    let mut tokens = vec![];
-    words(text, |word, _| tokens.push(hash(word)));
-    let mut hashes = Vec::with_capacity(tokens.len() * WORDS);
+    let (mut tokens, mut hashes) = (vec![], vec![]);
+    phrases::tokens(text, |token, span| {
+        if !token.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            hashes.push(mix(hash(token)));
+        } else if text[span].chars().nth(1).is_some() {
+            tokens.push(hash(token));
+        }
+    });
+    hashes.reserve(tokens.len() * WORDS);
     for start in 0..tokens.len() {
         let mut h = 0;
         for token in tokens.iter().skip(start).take(WORDS) {
@@ -280,11 +286,6 @@ pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
             hashes.push(h);
         }
     }
-    phrases::tokens(text, |token, _| {
-        if !token.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
-            hashes.push(mix(hash(token)));
-        }
-    });
     hashes.sort_unstable();
     let mut out: Vec<(u64, f32)> = vec![];
     for h in hashes {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 ///
 /// # What it is
 /// The first spam filter, and still the one to beat on short texts: each word, number and category speaks for a class on its
-/// own, and their logarithms add up. Words are counted (n-grams of one to three words that two texts have at least), categories
+/// own, and their logarithms add up. Words are counted (n-grams of one to three words, and runs of symbols, that two texts have at least), categories
 /// have shares, numbers a normal distribution in each class. Vectors are read before pictures, pictures before words and columns,
 /// which are read together. Probabilities are far too sure of themselves.
 ///

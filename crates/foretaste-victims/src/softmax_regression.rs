@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # What it is
 /// The linear model behind many spam filters and scoring systems: one weight for each feature and class. Texts become
-/// weighted n-grams of one to three words, columns become bins and categories, pictures histograms of gradients.
+/// weighted n-grams of one to three words and runs of symbols, columns become bins and categories, pictures histograms of gradients.
 ///
 /// # How it learns
 /// Minimises the cross-entropy with a squared penalty (limited-memory BFGS). The result does not depend on a seed.

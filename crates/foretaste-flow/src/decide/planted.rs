@@ -63,15 +63,7 @@ fn part_of(lead: &Lead, other: &Lead) -> bool {
 /// True if what repeats in the pictures of a lead is the whole picture: copies are listed as copies, and have every patch in
 /// common.
 fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
-    let shows = match &lead.trigger {
-        Some(Trigger::Phrase { .. } | Trigger::Rule { .. }) | None => false,
-        Some(
-            Trigger::Patch { .. }
-            | Trigger::Pattern { .. }
-            | Trigger::PatchAnywhere { .. }
-            | Trigger::Frame { .. },
-        ) => true,
-    };
+    let shows = !matches!(lead.trigger, None | Some(Trigger::Phrase { .. } | Trigger::Rule { .. }));
     let groups = evidence.scored.iter().flat_map(|s| &s.leads).filter(|l| {
         matches!(l.kind, Kind::NearDuplicate | Kind::ConflictingDuplicate) && l.members.len() > 1
     });
@@ -129,7 +121,10 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
-    f.why.extend(lead.effect.as_ref().map(|e| effect_words(e, &class)));
+    // the proof stands behind what was counted, where a reader of the first two reasons sees it
+    let effect = lead.effect.as_ref().map(|e| effect_words(e, &class));
+    let at = f.why.len().min(1);
+    f.why.splice(at..at, effect);
     if corner {
         f.why.push(format!("{edges:.0} of the {conditions} values are the smallest or the largest of their columns. Whoever wants a model to err pushes rows as far out as the columns allow; a hidden trigger needs few columns."));
     }

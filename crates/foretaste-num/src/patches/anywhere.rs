@@ -9,7 +9,7 @@
 use super::{BACKGROUND, GROW, Patch, SIDE, Search};
 use crate::pictures::{Model, Place};
 use crate::rng::mix;
-use crate::surprise::mostly_in;
+use crate::surprise::{mostly_in, surprise_z};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -47,7 +47,8 @@ struct Margin {
 impl Search<'_> {
     /// Contents that enough pictures share, wherever they stand.
     pub(super) fn anywhere(&self) -> Vec<Vec<Seen>> {
-        let windows = (self.pictures.width - 2) * (self.pictures.height - 2) * self.pictures.len();
+        let (across, down) = (self.pictures.width + 1 - SIDE, self.pictures.height + 1 - SIDE);
+        let windows = across * down * self.pictures.len();
         let parts = windows.div_ceil(AT_ONCE).max(1) as u64;
         (0..parts).flat_map(|part| self.repeated(part, parts, windows)).collect()
     }
@@ -170,9 +171,8 @@ impl Search<'_> {
         let rows: Vec<u32> = seen.iter().map(|s| s.1).collect();
         let (class, enriched) = self.labels.enriched(&self.labels.counts(&rows))?;
         let p: Vec<f64> = rows.iter().map(|r| f64::from(model.of(*r as usize)[class as usize])).collect();
-        let hits = rows.iter().filter(|r| self.labels.codes[**r as usize] == class).count();
-        let variance = p.iter().map(|p| p * (1.0 - p)).sum::<f64>() + 0.25;
-        let z = (hits as f64 - p.iter().sum::<f64>()) / variance.sqrt();
+        let hits = self.labels.own(&rows, class).len();
+        let z = surprise_z(hits, &p);
         let z = if rare { z.max(enriched) } else { z };
         if z < WORTH_ASKING || 2 * hits < rows.len() {
             return None;
@@ -194,11 +194,9 @@ impl Search<'_> {
     /// The whole stamp, the pictures that carry it, and what their labels say. `None` if too few carry the whole.
     pub(super) fn judge_moving(&self, m: Moving, model: &Model) -> Option<Patch> {
         let Moving { class, mut rows, mut at, .. } = m;
-        let own = |rows: &[u32], at: &[Place]| -> Vec<(u32, Place)> {
-            let of = |(r, _): &(u32, Place)| self.labels.codes[*r as usize] == class;
-            rows.iter().copied().zip(at.iter().copied()).filter(of).collect()
-        };
-        let carriers = own(&rows, &at);
+        let of_class = |(r, _): &(u32, Place)| self.labels.codes[*r as usize] == class;
+        let carriers: Vec<(u32, Place)> =
+            rows.iter().copied().zip(at.iter().copied()).filter(of_class).collect();
         let margin = self.margin(&carriers);
         let whole: Vec<(u32, Place)> =
             carriers.iter().filter_map(|(r, p)| Some((*r, self.widened(*p, margin)?))).collect();
@@ -264,14 +262,6 @@ impl Search<'_> {
         let (width, height) = (p.width + m.left + m.right, p.height + m.top + m.bottom);
         let fits = left + width <= self.pictures.width && top + height <= self.pictures.height;
         fits.then_some(Place { left, top, width, height })
-    }
-
-    /// The content that most of the places show, and how many do.
-    fn agreed(&self, places: &[(u32, Place)]) -> (Vec<u8>, usize) {
-        let mut cuts: Vec<Vec<u8>> = places.iter().map(|(r, p)| self.cut(*r as usize, *p)).collect();
-        cuts.sort();
-        let best = cuts.chunk_by(|a, b| a == b).max_by_key(|run| run.len());
-        best.map(|run| (run[0].clone(), run.len())).unwrap_or_default()
     }
 
     /// Labelled pictures that show these pixels, and where they do first.
