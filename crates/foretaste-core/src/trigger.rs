@@ -63,13 +63,39 @@ pub enum Trigger {
     },
 }
 
-/// A value of a column.
+/// A value of a column, a range of its numbers, or that there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
     /// Column name.
     pub column: String,
-    /// The value as text.
-    pub value: String,
+    /// The value as text; of a range, the smallest number; nothing for an empty cell.
+    pub value: Option<String>,
+    /// The largest number of a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl Condition {
+    /// The value alone: `77`, `1.5 to 2`, empty.
+    #[must_use]
+    pub fn value_words(&self) -> String {
+        match (&self.value, &self.to) {
+            (None, _) => "empty".into(),
+            (Some(value), None) => format!("`{value}`"),
+            (Some(from), Some(to)) => format!("`{from}` to `{to}`"),
+        }
+    }
+
+    /// Column and value: `hours` = `77`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let (column, value) = (&self.column, self.value_words());
+        match (&self.value, &self.to) {
+            (None, _) => format!("`{column}` is empty"),
+            (Some(_), None) => format!("`{column}` = {value}"),
+            (Some(_), Some(_)) => format!("`{column}` from {value}"),
+        }
+    }
 }
 
 impl Trigger {
@@ -82,8 +108,7 @@ impl Trigger {
                 format!("{noun} \"{words}\"")
             }
             Self::Rule { conditions } => {
-                let all: Vec<String> =
-                    conditions.iter().map(|c| format!("`{}` = `{}`", c.column, c.value)).collect();
+                let all: Vec<String> = conditions.iter().map(Condition::words).collect();
                 format!("rule {}", all.join(" and "))
             }
             Self::Patch { left, top, width, height, .. } => {

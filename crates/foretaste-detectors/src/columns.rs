@@ -3,8 +3,9 @@
 mod wide;
 
 use arrow_array::ArrayRef;
-use foretaste_core::{Batch, MISSING, Role, Strings, numbers};
+use foretaste_core::{Batch, Condition, MISSING, Role, Strings, numbers};
 use foretaste_num::rules::CodedColumn;
+use foretaste_num::spikes::spikes;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,8 @@ const LEVELS: usize = 64;
 const VARIED: usize = 10;
 /// Most exact values of a column that are told apart.
 const ITEMS: usize = 512;
+/// Most narrow ranges of a column of numbers that are told apart.
+const SPIKES: usize = 16;
 
 /// Feature columns and labels in pieces, in any order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -59,10 +62,10 @@ impl Cells {
 pub struct Coded {
     /// Name.
     pub name: String,
-    /// Parts and frequent values.
+    /// Parts, and as items frequent values, empty cells, and ranges in which numbers lie close.
     pub column: CodedColumn,
-    /// Frequent values as text.
-    pub values: Vec<String>,
+    /// What each item is.
+    pub conditions: Vec<Condition>,
     /// Frequent values that are the smallest or the largest number of a column of at least [`VARIED`] numbers.
     pub edges: Vec<u32>,
 }
@@ -151,13 +154,48 @@ fn numeric(name: String, cells: &[&Cells], least: usize) -> Coded {
     let distinct = sorted.chunk_by(|a, b| a == b).take(VARIED).count();
     let ends = [sorted.first(), sorted.last()].into_iter().flatten().filter(|_| distinct >= VARIED);
     let edges = ends.filter_map(|v| items.get(&v.to_bits()).copied()).collect();
+    let ranges = ranges(&sorted, least);
+    let known: Vec<String> = frequent.into_iter().map(|(_, v)| v.to_string()).collect();
+    let empty = known.len() as u32;
+    let item = |v: &f64| {
+        // a value of a range is not told apart from its neighbours
+        let range = ranges.iter().position(|(from, to)| from <= v && v <= to);
+        match range {
+            _ if !v.is_finite() => empty,
+            Some(at) => empty + 1 + at as u32,
+            None => items.get(&v.to_bits()).copied().unwrap_or(u32::MAX),
+        }
+    };
     let column = CodedColumn {
         bin: values.iter().map(bin).collect(),
         bins: missing as usize + 1,
-        item: values.iter().map(|v| items.get(&v.to_bits()).copied().unwrap_or(u32::MAX)).collect(),
-        items: frequent.len(),
+        item: values.iter().map(item).collect(),
+        items: known.len() + 1 + ranges.len(),
     };
-    Coded { name, column, values: frequent.into_iter().map(|(_, v)| v.to_string()).collect(), edges }
+    let mut conditions = conditions(&name, known);
+    conditions.extend(ranges.iter().map(|(from, to)| Condition {
+        column: name.clone(),
+        value: Some(from.to_string()),
+        to: Some(to.to_string()),
+    }));
+    Coded { name, column, conditions, edges }
+}
+
+/// Narrow ranges of at least `least` rows, no single value of which makes up half.
+fn ranges(sorted: &[f64], least: usize) -> Vec<(f64, f64)> {
+    let mut out = spikes(sorted, SPIKES);
+    out.retain(|(from, to)| {
+        let inside = &sorted[sorted.partition_point(|v| v < from)..sorted.partition_point(|v| v <= to)];
+        let most = inside.chunk_by(|a, b| a == b).map(<[f64]>::len).max().unwrap_or(0);
+        inside.len() >= least && 2 * most < inside.len()
+    });
+    out
+}
+
+/// Values, and after them the empty cell.
+fn conditions(column: &str, values: Vec<String>) -> Vec<Condition> {
+    let values = values.into_iter().map(Some).chain([None]);
+    values.map(|value| Condition { column: column.to_owned(), value, to: None }).collect()
 }
 
 /// Every cell as a word, numbers as they are written; `None` where one is missing.
@@ -184,17 +222,18 @@ fn categories(name: String, cells: &[&Cells], least: usize) -> Coded {
     frequent.truncate(ITEMS);
     let items: HashMap<&str, u32> = frequent.iter().enumerate().map(|(i, (_, w))| (*w, i as u32)).collect();
     let levels = frequent.len().min(LEVELS) as u32;
-    let item: Vec<u32> =
-        words.iter().map(|w| w.as_deref().and_then(|w| items.get(w)).copied().unwrap_or(u32::MAX)).collect();
+    let empty = frequent.len() as u32;
+    let item = words.iter().map(|w| match w {
+        None => empty,
+        Some(w) => items.get(w.as_str()).copied().unwrap_or(u32::MAX),
+    });
+    let item: Vec<u32> = item.collect();
     let bin = words.iter().zip(&item).map(|(w, i)| match w {
         None => levels + 1,
         Some(_) => (*i).min(levels),
     });
-    let column = CodedColumn {
-        bin: bin.collect(),
-        bins: levels as usize + 2,
-        items: frequent.len(),
-        item: item.clone(),
-    };
-    Coded { name, column, values: frequent.iter().map(|(_, w)| (*w).to_owned()).collect(), edges: vec![] }
+    let column =
+        CodedColumn { bin: bin.collect(), bins: levels as usize + 2, items: frequent.len() + 1, item };
+    let known = frequent.iter().map(|(_, w)| (*w).to_owned()).collect();
+    Coded { conditions: conditions(&name, known), name, column, edges: vec![] }
 }

@@ -1,11 +1,15 @@
 //! Labels, errors or copies concentrated in one origin.
 
+mod clock;
+
 use crate::content;
+use self::clock::{Clock, times};
 use crate::gather::add_run;
 use foretaste_core::{
-    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Strings, Suspicion, Table, numbers,
+    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Strings, Suspicion, Table,
 };
 use foretaste_macros::Catalogue;
+use foretaste_num::bursts::bursts;
 use foretaste_num::stats::{binomial_sf, hypergeometric_sf};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -21,18 +25,20 @@ use std::collections::{BTreeMap, HashMap};
 /// exact one-sided tests: *errors*, the number of labels that are not the most probable class, against the binomial with
 /// the mean that the class probabilities predict, scaled to the whole data set; *labels*, the number of each class
 /// in the origin, hypergeometric against the rest; *copies*, the number of rows whose content stands more than once,
-/// hypergeometric. p-values are multiplied by the number of tests.
+/// hypergeometric. *Bursts* of errors are looked for in all windows of 16 samples, 32, 64 and so on, too; what is listed is
+/// the burst from its likeliest first sample to its likeliest last one. p-values are multiplied by the number of tests.
 /// The binomial is at least as wide as the sum of unequal coins that it stands for, so the tests err on the safe side.
 ///
 /// # Threat model
 /// The attacker controls one source, account or time of delivery, not the majority of them.
 ///
 /// # Cost
-/// One pass; state is 40 bytes a row.
+/// One pass, and an order by time; state is 40 bytes a row.
 ///
 /// # Blind spots
 /// Attackers who spread over many sources. Sources that differ for honest reasons are reported too, as what they are:
-/// different. Sources of fewer than 5 rows, and bursts far shorter than a window of time.
+/// different. Sources of fewer than 5 rows. Bursts of fewer than some ten errors, or of copies or one class within less than a
+/// window of time. Dates written with the day first.
 ///
 /// # Example
 /// ```text
@@ -69,7 +75,7 @@ struct Piece {
     first_row: u64,
     rows: Vec<Row>,
     columns: Vec<(String, Vec<Option<String>>)>,
-    times: Vec<(String, Vec<f64>)>,
+    times: Vec<(String, Clock, Vec<f64>)>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -109,7 +115,7 @@ impl Detect for SourceSkew {
         let columns = columns.collect();
         let times = batch
             .columns(|r| r == Role::Time)
-            .filter_map(|(name, column)| Some((name.to_owned(), times_of(column)?)))
+            .filter_map(|(name, column)| times(column).map(|(clock, t)| (name.to_owned(), clock, t)))
             .collect();
         let content = content::hashes(batch);
         let rows = (0..batch.rows()).map(|i| row_of(batch, i, content[i].0)).collect();
@@ -126,15 +132,19 @@ impl Detect for SourceSkew {
         state.pieces.sort_by_key(|p| p.first_row);
         let all = Whole::new(&state, ctx.profile().classes.len());
         let mut groups = groups_by_value(&state, self.min_rows);
-        groups.extend(groups_by_time(&state, self.windows, self.min_rows));
+        let calendars = calendars(&state);
+        groups.extend(calendars.iter().flat_map(|c| c.windows(self.windows, self.min_rows)));
         let mut tests: Vec<(f64, Lead, Vec<usize>)> = vec![];
         let mut count = 0;
         for group in &groups {
             count += all.test(group, ctx, &mut tests);
         }
+        for calendar in &calendars {
+            count += all.test_bursts(calendar, self.windows, &mut tests);
+        }
         let mut out = Skews { runs: all.runs.clone(), score: vec![0.0; all.rows.len()], leads: vec![] };
         for (p, mut lead, at) in tests {
-            let adjusted = (p * f64::from(count)).min(1.0);
+            let adjusted = (p * count as f64).min(1.0);
             lead.p_value = Some(adjusted);
             let strength = (-adjusted.max(1e-300).log10()) as f32;
             at.iter().for_each(|&i| out.score[i] = out.score[i].max(strength));
@@ -154,16 +164,6 @@ impl Detect for SourceSkew {
     fn leads(&self, model: &Skews, _ctx: &Ctx) -> Result<Vec<Lead>> {
         Ok(model.leads.clone())
     }
-}
-
-fn times_of(column: &arrow_array::ArrayRef) -> Option<Vec<f64>> {
-    if let Some(values) = numbers(column) {
-        return Some(values);
-    }
-    // Strings of one date format order like their digits.
-    let strings = Strings::new(column);
-    let value = |s: &str| s.bytes().filter(u8::is_ascii_digit).take(17).fold(0.0, |v, b| v * 10.0 + f64::from(b - b'0'));
-    Some((0..strings.len()).map(|i| strings.get(i).map_or(f64::NAN, value)).collect())
 }
 
 fn row_of(batch: &Batch, i: usize, content: u64) -> Row {
@@ -202,29 +202,51 @@ fn groups_by_value(state: &Origins, min_rows: usize) -> Vec<Group> {
     few.map(|((name, value), at)| Group { subject: format!("`{name}` = `{value}`"), at }).collect()
 }
 
-fn groups_by_time(state: &Origins, windows: usize, min_rows: usize) -> Vec<Group> {
-    let mut by: BTreeMap<&str, Vec<(f64, usize)>> = BTreeMap::new();
+/// The rows of a time column in its order.
+struct Calendar {
+    name: String,
+    clock: Clock,
+    /// Time and position in the whole.
+    rows: Vec<(f64, usize)>,
+}
+
+fn calendars(state: &Origins) -> Vec<Calendar> {
+    let mut by: BTreeMap<&str, Calendar> = BTreeMap::new();
     let mut first = 0;
     for piece in &state.pieces {
-        for (name, times) in &piece.times {
+        for (name, clock, times) in &piece.times {
             let known = times.iter().enumerate().filter(|(_, t)| t.is_finite());
-            by.entry(name).or_default().extend(known.map(|(i, t)| (*t, first + i)));
+            let calendar = by.entry(name).or_insert_with(|| Calendar { name: name.clone(), clock: *clock, rows: vec![] });
+            calendar.rows.extend(known.map(|(i, t)| (*t, first + i)));
         }
         first += piece.rows.len();
     }
-    let mut out = vec![];
-    for (name, mut times) in by {
-        times.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let size = times.len().div_ceil(windows).max(1);
-        for (w, window) in times.chunks(size).enumerate() {
-            if window.len() >= min_rows && window.len() < times.len() {
-                let mut at: Vec<usize> = window.iter().map(|(_, i)| *i).collect();
-                at.sort_unstable();
-                out.push(Group { subject: format!("window {} of {windows} of `{name}`", w + 1), at });
-            }
-        }
-    }
+    let mut out: Vec<Calendar> = by.into_values().collect();
+    out.iter_mut().for_each(|c| c.rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))));
     out
+}
+
+impl Calendar {
+    /// Windows of equal size.
+    fn windows(&self, windows: usize, min_rows: usize) -> Vec<Group> {
+        let size = self.window(windows);
+        let few = self.rows.chunks(size).filter(|w| w.len() >= min_rows && w.len() < self.rows.len());
+        few.map(|window| self.group(window)).collect()
+    }
+
+    /// Rows of one window.
+    fn window(&self, windows: usize) -> usize {
+        self.rows.len().div_ceil(windows).max(1)
+    }
+
+    /// Some rows that follow each other.
+    fn group(&self, rows: &[(f64, usize)]) -> Group {
+        let mut at: Vec<usize> = rows.iter().map(|(_, i)| *i).collect();
+        at.sort_unstable();
+        let words = |r: Option<&(f64, usize)>| r.map(|r| self.clock.words(r.0)).unwrap_or_default();
+        let subject = format!("`{}` from {} to {}", self.name, words(rows.first()), words(rows.last()));
+        Group { subject, at }
+    }
 }
 
 /// All rows in order, and the totals that groups are compared with.
@@ -265,27 +287,47 @@ impl Whole {
         Self { runs, row_numbers, rows, copied, class_counts, labelled, copies, scale }
     }
 
-    /// Runs the tests of one group; returns how many there were.
-    fn test(&self, group: &Group, ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> u32 {
-        let known: Vec<usize> = group.at.iter().copied().filter(|&i| self.rows[i].label != MISSING).collect();
-        self.test_errors(group, &known, out) + self.test_labels(group, &known, ctx, out) + self.test_copies(group, out)
+    /// Errors within less than a window of time.
+    fn test_bursts(&self, calendar: &Calendar, windows: usize, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+        let judged = |i: usize| self.rows[i].label != MISSING && self.rows[i].wrong.is_some();
+        let rows: Vec<(f64, usize)> = calendar.rows.iter().copied().filter(|(_, i)| judged(*i)).collect();
+        let hit: Vec<bool> = rows.iter().map(|(_, i)| is_error(&self.rows[*i])).collect();
+        let mean: Vec<f64> = rows.iter().map(|(_, i)| self.mean(*i)).collect();
+        let seen = bursts(&hit, &mean, calendar.window(windows));
+        for burst in &seen.found {
+            self.errors(&calendar.group(&rows[burst.start..burst.end]), Some(burst.p_value), out);
+        }
+        seen.tested
     }
 
-    fn test_errors(&self, group: &Group, known: &[usize], out: &mut Vec<(f64, Lead, Vec<usize>)>) -> u32 {
-        let with: Vec<usize> = known.iter().copied().filter(|&i| self.rows[i].wrong.is_some()).collect();
+    /// How many errors are expected of a row.
+    fn mean(&self, i: usize) -> f64 {
+        self.rows[i].wrong.map_or(0.0, f64::from) * self.scale
+    }
+
+    /// Runs the tests of one group; returns how many there were.
+    fn test(&self, group: &Group, ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+        let known: Vec<usize> = group.at.iter().copied().filter(|&i| self.rows[i].label != MISSING).collect();
+        self.errors(group, None, out) + self.test_labels(group, &known, ctx, out) + self.test_copies(group, out)
+    }
+
+    /// Errors of a group; `p_value`: if another test found it.
+    fn errors(&self, group: &Group, p_value: Option<f64>, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+        let judged = |i: &usize| self.rows[*i].label != MISSING && self.rows[*i].wrong.is_some();
+        let with: Vec<usize> = group.at.iter().copied().filter(judged).collect();
         if with.is_empty() {
             return 0;
         }
         let errors: Vec<usize> = with.iter().copied().filter(|&i| is_error(&self.rows[i])).collect();
-        let mean: f64 = with.iter().filter_map(|&i| self.rows[i].wrong).map(f64::from).sum::<f64>() * self.scale;
+        let mean: f64 = with.iter().map(|&i| self.mean(i)).sum();
         let n = with.len() as u64;
-        let p = binomial_sf(errors.len() as u64, n, (mean / n as f64).min(1.0));
+        let p = p_value.unwrap_or_else(|| binomial_sf(errors.len() as u64, n, (mean / n as f64).min(1.0)));
         let words = format!("{}: {} of {n} labels contradicted, {mean:.1} expected", group.subject, errors.len());
         self.lead(p, words, "errors", errors, mean, out);
         1
     }
 
-    fn test_labels(&self, group: &Group, known: &[usize], ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> u32 {
+    fn test_labels(&self, group: &Group, known: &[usize], ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
         let n = known.len() as u64;
         let mut tests = 0;
         for (class, total) in self.class_counts.iter().enumerate() {
@@ -304,7 +346,7 @@ impl Whole {
         tests
     }
 
-    fn test_copies(&self, group: &Group, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> u32 {
+    fn test_copies(&self, group: &Group, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
         if self.copies == 0 {
             return 0;
         }

@@ -2,7 +2,7 @@
 
 use crate::columns::{Coded, Columns};
 use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
-use foretaste_core::{Batch, Condition, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger, AtEffort, Effort};
+use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, Mark, Needs, Result, Role, Step, Suspicion, Trigger, AtEffort, Effort};
 use foretaste_macros::Catalogue;
 use foretaste_num::rules::{Rule, RuleOptions, Rules, rules};
 use foretaste_num::softmax::FoldOptions;
@@ -15,8 +15,8 @@ use foretaste_num::surprise::Ratio;
 /// class alone (clean label). Also natural values that decide a class almost alone, told apart from planted ones.
 ///
 /// # How it works
-/// Every frequent value and every pair of frequent values of two columns is asked two questions, larger rules by growing the
-/// best. First: is the label a surprise to an additive model that did not see the row and for which the columns of the rule
+/// Every frequent value, empty cell and narrow range in which numbers lie closer than around it, and every pair of these in two
+/// columns is asked two questions, larger rules by growing the best. First: is the label a surprise to an additive model that did not see the row and for which the columns of the rule
 /// are replaced by their average? (Poisson-binomial, corrected for all rules looked at.) For clean labels: is the rule purer
 /// than chance? Second: do the other columns depend on the values? Where values were written in, the rest of the rows is
 /// that of the rows they were taken from (a likelihood ratio with its standard error, Student's t). Under labels that fit the
@@ -24,13 +24,14 @@ use foretaste_num::surprise::Ratio;
 /// the two: both must hold.
 ///
 /// # Threat model
-/// The attacker writes the same values into the same columns of rows of any class, by any share of the data.
+/// The attacker writes the same values, or nothing, or numbers of a narrow range into the same columns of rows of any class, by
+/// any share of the data.
 ///
 /// # Cost
 /// A softmax regression out of fold, and a count for every pair of columns: rows times columns squared. State is the columns.
 ///
 /// # Blind spots
-/// Values that differ from row to row (ranges, sums), and empty cells. Columns that have nothing to do with each other, where natural values
+/// Values that differ from row to row, but for ranges far narrower than the column is dense, and sums of columns. Columns that have nothing to do with each other, where natural values
 /// look written in; the effect on a model then decides. Under labels that fit: values that hardly any row of another class has,
 /// and rules in few rows. Rules in fewer than `least_rows` rows.
 ///
@@ -229,10 +230,7 @@ fn lead(judged: &Judged<'_>, tested: usize, coded: &[Coded], ctx: &Ctx) -> Lead 
     let (rule, p, Ratio { mean, error, .. }) = (judged.rule, &judged.p, judged.ratio());
     let natural = p.planted >= NATURAL;
     let (kind, p_value) = if natural { (Kind::Shortcut, p.surprise) } else { (Kind::Backdoor, p.planted) };
-    let condition = |(c, item): &(u32, u32)| Condition {
-        column: coded[*c as usize].name.clone(),
-        value: coded[*c as usize].values[*item as usize].clone(),
-    };
+    let condition = |(c, item): &(u32, u32)| coded[*c as usize].conditions[*item as usize].clone();
     let trigger = Trigger::Rule { conditions: rule.conditions.iter().map(condition).collect() };
     let (mut lead, class) = planted::lead(kind, trigger, rule.class, &rule.surprise, p_value, ctx);
     let edges = rule.conditions.iter().filter(|(c, item)| coded[*c as usize].edges.contains(item)).count();

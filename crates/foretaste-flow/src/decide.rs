@@ -70,7 +70,10 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     let separable = separable::decide(evidence, facts);
     let patterned = separable.iter().flat_map(|c| c.finding.members.iter().map(|m| m.row));
     let explained: BTreeSet<u64> = explained.into_iter().chain(patterned).collect();
-    let named: BTreeSet<u64> = explained.iter().copied().chain(noise).collect();
+    let surface = leads::decide(evidence, facts);
+    let set_aside =
+        surface.iter().flat_map(|c| c.finding.members.iter().filter(|m| m.quarantine).map(|m| m.row));
+    let named: BTreeSet<u64> = explained.iter().copied().chain(noise).chain(set_aside).collect();
     let doubted = doubted(evidence, facts, &claims, &labels);
     claims.extend(moved::decide(evidence, facts, &explained));
     claims.extend(availability::decide(evidence, facts, &named));
@@ -78,7 +81,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>) -> Vec<Claim> {
     claims.extend(numeric::decide(evidence, facts, &explained));
     claims.extend(labels);
     claims.extend(doubted);
-    claims.extend(leads::decide(evidence, facts));
+    claims.extend(surface);
     claims.extend(strays::decide(evidence, facts));
     claims.extend(facts.drift.iter().flat_map(|d| drift::decide(d, facts)));
     claims.sort_by(|a, b| {

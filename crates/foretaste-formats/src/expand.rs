@@ -89,11 +89,13 @@ fn pattern(text: &str, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
     if files.is_empty() {
         return Err(bad("the pattern matches no file".into()));
     }
-    push_files(files, notes, out)
+    out.extend(inputs_of(files, notes)?);
+    Ok(())
 }
 
-/// Adds files, leaving out label files whose image file is there too: they are read as one.
-fn push_files(files: Vec<PathBuf>, notes: &mut Vec<Note>, out: &mut Vec<Input>) -> Result<()> {
+/// Files as inputs, leaving out label files whose image file is there too: they are read as one.
+fn inputs_of(files: Vec<PathBuf>, notes: &mut Vec<Note>) -> Result<Vec<Input>> {
+    let mut out = vec![];
     let all: HashSet<PathBuf> = files.iter().cloned().collect();
     for file in files {
         if let Some(images) = crate::idx::images_beside(&file)
@@ -105,7 +107,7 @@ fn push_files(files: Vec<PathBuf>, notes: &mut Vec<Note>, out: &mut Vec<Input>) 
         }
         out.push(Input::new(&file, None)?);
     }
-    Ok(())
+    Ok(out)
 }
 
 /// A folder is a folder of data files if it holds any, else a folder of images.
@@ -142,7 +144,8 @@ fn folder(path: &Path, options: &OpenOptions, notes: &mut Vec<Note>, out: &mut V
         let text = format!("{images} images beside more data files");
         notes.push(Note::new(NoteKind::Unread, text, path));
     }
-    push_files(data, notes, out)
+    out.extend(inputs_of(data, notes)?.into_iter().map(Input::found_in_folder));
+    Ok(())
 }
 
 /// Notes files that are not read. Those that may hold samples count as unread: a scan without them is not whole.

@@ -32,6 +32,7 @@ pub struct Input {
     name: PathBuf,
     selector: Option<String>,
     packing: Packing,
+    found: bool,
     /// A temporary file lives as long as something reads it.
     _keep: Option<Arc<TempPath>>,
 }
@@ -47,6 +48,7 @@ impl Input {
             name,
             selector,
             packing,
+            found: false,
             _keep: None,
         })
     }
@@ -62,6 +64,7 @@ impl Input {
             shown,
             selector: None,
             packing,
+            found: false,
             _keep: Some(Arc::new(temp)),
         })
     }
@@ -77,8 +80,19 @@ impl Input {
             name,
             selector: None,
             packing,
+            found: false,
             _keep: Some(Arc::new(temp)),
         })
+    }
+
+    /// The same, as a file that was found in a folder rather than named.
+    pub(crate) fn found_in_folder(mut self) -> Input {
+        self.found = true;
+        self
+    }
+    /// Whether it was found in a folder rather than named.
+    pub(crate) fn found(&self) -> bool {
+        self.found
     }
 
     /// Where the bytes are.

@@ -23,6 +23,7 @@
 
 mod ahead;
 mod align;
+mod apart;
 mod arrow;
 mod csv;
 mod error;

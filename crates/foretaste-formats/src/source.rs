@@ -9,10 +9,11 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, SchemaRef};
 
 use crate::align::{Aligned, align};
+use crate::apart::{Candidate, one_table};
 use crate::error::{FormatError, Place, Result};
 use crate::expand::expand;
 use crate::format::{Lines, Opened, Pieces, detect};
-use crate::options::{Note, OpenOptions};
+use crate::options::{Note, NoteKind, OpenOptions};
 
 /// What is known of one file of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +81,29 @@ impl Source {
     pub fn open(inputs: &[String], options: &OpenOptions) -> Result<Source> {
         let mut notes = Vec::new();
         let found = expand(inputs, options, &mut notes)?;
-        let mut opened = Vec::with_capacity(found.len());
-        let mut files = Vec::with_capacity(found.len());
+        let mut candidates = Vec::with_capacity(found.len());
         for input in &found {
             let format =
                 if input.path().is_dir() { &crate::folder::ImageFolder } else { detect(input, options)? };
-            let file = format.open(input, options)?;
+            candidates.push((input, format, format.open(input, options)?));
+        }
+        let known: Vec<Candidate> = candidates
+            .iter()
+            .map(|(input, _, file)| Candidate {
+                schema: file.schema(),
+                bytes: input.bytes(),
+                found: input.found(),
+            })
+            .collect();
+        let mut opened = Vec::with_capacity(found.len());
+        let mut files = Vec::with_capacity(found.len());
+        for ((input, format, file), read) in candidates.into_iter().zip(one_table(&known)) {
+            if !read {
+                let text =
+                    "another table, with other columns than most of the folder; name the file to read it";
+                notes.push(Note::new(NoteKind::Unread, text, input.shown()));
+                continue;
+            }
             notes.extend(file.notes());
             let rows = file.rows();
             files.push(FileInfo {

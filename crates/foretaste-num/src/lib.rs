@@ -6,6 +6,7 @@
 
 mod angle;
 pub mod boost;
+pub mod bursts;
 pub mod centroid_distance;
 pub mod class_shift;
 pub mod cnn;
@@ -46,6 +47,7 @@ pub mod shapley;
 pub mod softmax;
 mod span;
 pub mod spectral;
+pub mod spikes;
 pub mod stats;
 pub mod straight;
 pub mod surprise;

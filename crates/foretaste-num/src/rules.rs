@@ -98,6 +98,8 @@ pub struct Rules {
 const ENRICHED: f64 = 3.0;
 /// Share of a rule's rows of the class that must share a value for the rule to grow.
 const GROW: f64 = 0.95;
+/// Share of a rule's rows of the class that must share a value for the narrower rule to be looked at, too.
+const MOST: f64 = 0.5;
 /// Share of the rows from which a value is too frequent to be part of a rule that grows.
 const FREQUENT: f64 = 0.5;
 /// How much more frequent in a class than in the others a value must be to be looked at though half of the class has it.
@@ -108,7 +110,7 @@ const PURER: f64 = 0.05;
 const HELD: f64 = 0.5;
 /// Share of the rows with all values but one that have that one, too, from which values are welded,
 const WELDED: f64 = 0.5;
-/// and by how much that share is larger than in the other classes.
+/// and by how much that share is larger than in the other classes, or in all rows.
 const CLOSER: f64 = 4.0;
 /// Cells of two columns counted in one table.
 const CELLS: usize = 1 << 22;
@@ -183,7 +185,12 @@ impl Search<'_> {
                 let inside = taken.iter().any(|(_, other, _)| mostly_in(&own, other));
                 let conditions = self.grow(look.conditions.clone(), &rows, class);
                 let rows = self.holders(&conditions);
+                let narrower = self.narrower(&conditions, &rows, class);
                 taken.push((conditions, rows, inside));
+                if let Some(conditions) = narrower.filter(|n| taken.iter().all(|t| t.0 != *n)) {
+                    let rows = self.holders(&conditions);
+                    taken.push((conditions, rows, inside));
+                }
             }
             found.extend(taken.into_iter().map(|t| (t, class)));
         }
@@ -320,24 +327,58 @@ impl Search<'_> {
 
     /// Adds conditions that nearly all rows of the class meet and few other rows do.
     fn grow(&self, mut conditions: Vec<(u32, u32)>, rows: &[u32], class: u32) -> Vec<(u32, u32)> {
-        let own: Vec<usize> = self.labels.own(rows, class).into_iter().map(|r| r as usize).collect();
-        for (c, column) in self.columns.iter().enumerate() {
+        let own = self.labels.own(rows, class);
+        for (condition, share) in self.common(&conditions, &own, class) {
             if conditions.len() >= self.options.most_columns {
                 break;
             }
-            if conditions.iter().any(|k| k.0 as usize == c) || column.items == 0 {
-                continue;
-            }
-            let mut seen: Vec<u32> = own.iter().map(|i| column.item[*i]).filter(|v| *v != u32::MAX).collect();
-            seen.sort_unstable();
-            let Some(run) = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len()) else { continue };
-            let counts = &self.singles[c][run[0] as usize * self.labels.classes..][..self.labels.classes];
-            if run.len() as f64 >= GROW * own.len() as f64 && !self.is_frequent(counts, class) {
-                conditions.push((c as u32, run[0]));
+            if share >= GROW {
+                conditions.push(condition);
             }
         }
         conditions.sort_unstable();
         conditions
+    }
+
+    /// The rule with the value that most of its rows of the class share, and far more of them than of all rows. Where values
+    /// were written that some rows have by nature, those rows hide that the others are no part of them.
+    fn narrower(&self, conditions: &[(u32, u32)], rows: &[u32], class: u32) -> Option<Vec<(u32, u32)>> {
+        let own = self.labels.own(rows, class);
+        let all = self.labels.codes.len() as f64;
+        let usual = |(c, item): (u32, u32)| {
+            let k = self.labels.classes;
+            f64::from(self.singles[c as usize][item as usize * k..][..k].iter().sum::<u32>()) / all
+        };
+        let mut common = self.common(conditions, &own, class);
+        common.retain(|(condition, share)| {
+            *share >= MOST
+                && *share >= CLOSER * usual(*condition)
+                && share * own.len() as f64 >= f64::from(self.options.least_rows)
+        });
+        let (best, _) = common.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+        if conditions.len() >= self.options.most_columns {
+            return None;
+        }
+        let narrow: Vec<(u32, u32)> = conditions.iter().copied().chain([best]).collect();
+        let rows = self.holders(&narrow);
+        Some(self.grow(narrow, &rows, class))
+    }
+
+    /// Of every other column the commonest value of these rows and its share among them, but for values that half of the class has.
+    fn common(&self, conditions: &[(u32, u32)], own: &[u32], class: u32) -> Vec<((u32, u32), f64)> {
+        let of = |(c, column): (usize, &CodedColumn)| {
+            if conditions.iter().any(|k| k.0 as usize == c) || column.items == 0 {
+                return None;
+            }
+            let items = own.iter().map(|i| column.item[*i as usize]);
+            let mut seen: Vec<u32> = items.filter(|v| *v != u32::MAX).collect();
+            seen.sort_unstable();
+            let run = seen.chunk_by(|x, y| x == y).max_by_key(|r| r.len())?;
+            let counts = &self.singles[c][run[0] as usize * self.labels.classes..][..self.labels.classes];
+            let share = run.len() as f64 / own.len() as f64;
+            (!self.is_frequent(counts, class)).then_some(((c as u32, run[0]), share))
+        };
+        self.columns.iter().enumerate().filter_map(of).collect()
     }
 
     /// Each condition given all others, in the class and in the other classes: what belongs together does so whatever the
@@ -445,6 +486,33 @@ mod tests {
         let best = out.found.iter().find(|r| r.from_others.t(-out.dependence.0 / 4.0) > 3.0).unwrap();
         assert_eq!((best.conditions.as_slice(), best.class), (&[(4, 4), (5, 4)][..], 1));
         assert!(best.surprise.p_value * (out.tested as f64) < 1e-3, "{}", best.surprise.p_value);
+    }
+
+    #[test]
+    fn a_pair_in_a_value_that_goes_with_the_class_by_nature_is_seen() {
+        // value 9 of the first column always goes with class 1, in 30 rows; together with 9 of the second it is written into 200
+        let mut rng = Rng::new(13, "rules");
+        let mut columns = vec![CodedColumn { bins: 10, items: 10, ..CodedColumn::default() }; 5];
+        let mut labels = vec![];
+        for i in 0..8000 {
+            let mut row: Vec<usize> = (0..5).map(|_| rng.below(9)).collect();
+            let mut label = u32::from(row[2] + row[3] + row[4] > 12);
+            if i % 100 == 0 && label == 1 {
+                row[0] = 9;
+            }
+            if i % 20 == 7 && label == 0 {
+                (row[0], row[1], label) = (9, 9, 1);
+            }
+            columns.iter_mut().zip(row).for_each(|(c, v)| {
+                c.bin.push(v as u32);
+                c.item.push(v as u32);
+            });
+            labels.push(label);
+        }
+        let out = rules(&columns, &labels, 2, &RuleOptions::default());
+        let planted = out.found.iter().find(|r| r.conditions == [(0, 9), (1, 9)]).unwrap();
+        assert!(planted.surprise.hits > 200 && planted.surprise.without < 0.3, "{planted:?}");
+        assert!(planted.from_others.t(0.0) > -3.0, "{planted:?}");
     }
 
     #[test]

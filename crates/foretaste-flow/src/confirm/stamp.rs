@@ -139,10 +139,19 @@ fn texts(
 fn rule(dataset: &Dataset, conditions: &[Condition], rows: usize) -> Edited {
     let columns = conditions.iter().filter_map(|c| {
         let at = dataset.schema.index_of(&c.column).ok()?;
-        let values: ArrayRef = Arc::new(StringArray::from(vec![c.value.as_str(); rows]));
+        let values: ArrayRef = Arc::new((0..rows).map(|i| written(c, i, rows)).collect::<StringArray>());
         Some((at, values))
     });
     Edited { columns: columns.collect(), ..Edited::default() }
+}
+
+/// What the `i`-th of some rows gets: numbers of a range are spread over it, whole ones where its ends are whole.
+fn written(c: &Condition, i: usize, rows: usize) -> Option<String> {
+    let (Some(from), Some(to)) = (&c.value, &c.to) else { return c.value.clone() };
+    let (Ok(a), Ok(b)) = (from.parse::<f64>(), to.parse::<f64>()) else { return Some(from.clone()) };
+    let value = a + (b - a) * i as f64 / rows.max(2).saturating_sub(1) as f64;
+    let whole = a.fract() == 0.0 && b.fract() == 0.0;
+    Some(if whole { value.round() } else { value }.to_string())
 }
 
 fn pictures(picked: &Picked, which: &[usize], change: impl Fn(&mut Image, usize)) -> Edited {
@@ -217,4 +226,25 @@ fn add(image: &mut Image, width: u32, height: u32, channels: u32, delta: &[f32])
         let at = ((y * ph / h) * pw + x * pw / w) * ch + c.min(ch - 1);
         value + delta.get(at).copied().unwrap_or(0.0)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_written_as_its_rows_have_it() {
+        let c = |value: Option<&str>, to: Option<&str>| Condition {
+            column: "c".into(),
+            value: value.map(Into::into),
+            to: to.map(Into::into),
+        };
+        let of = |c: Condition| (0..3).map(|i| written(&c, i, 3)).collect::<Vec<_>>();
+        let some = |v: [&str; 3]| v.map(|v| Some(v.to_owned())).to_vec();
+        assert_eq!(of(c(Some("red"), None)), some(["red"; 3]));
+        assert_eq!(of(c(None, None)), [None, None, None]);
+        assert_eq!(of(c(Some("10"), Some("15"))), some(["10", "13", "15"]));
+        assert_eq!(of(c(Some("0.5"), Some("1"))), some(["0.5", "0.75", "1"]));
+        assert_eq!(written(&c(Some("3"), Some("9")), 0, 1), Some("3".into()));
+    }
 }

@@ -36,11 +36,11 @@ pub fn join(claims: Vec<Claim>, facts: &Facts<'_>) -> Vec<Claim> {
 }
 
 /// Column and value of a planted rule of one condition.
-fn value(claim: &Claim) -> Option<(&str, &str)> {
+fn value(claim: &Claim) -> Option<(&str, String)> {
     let f = &claim.finding;
     let Some(Trigger::Rule { conditions }) = &f.trigger else { return None };
     let [only] = conditions.as_slice() else { return None };
-    (f.kind == Kind::Backdoor).then_some((only.column.as_str(), only.value.as_str()))
+    (f.kind == Kind::Backdoor).then_some((only.column.as_str(), only.value_words()))
 }
 
 fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Claim {
@@ -48,8 +48,8 @@ fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Clai
     for claim in &claims {
         members.extend(claim.finding.members.iter().map(|m| (m.row, m.clone())));
     }
-    let values: Vec<&str> = claims.iter().filter_map(|c| value(c).map(|v| v.1)).collect();
-    let named: Vec<String> = values.iter().take(NAMED).map(|v| format!("`{v}`")).collect();
+    let values: Vec<String> = claims.iter().filter_map(|c| value(c).map(|v| v.1)).collect();
+    let named: Vec<String> = values.iter().take(NAMED).cloned().collect();
     let (between, more) = if values.len() > NAMED { (", ", ", ...") } else { (" or ", "") };
     let title = format!(
         "labels of rows with a `{column}` of {}{more} were changed to `{class}` ({})",
@@ -67,7 +67,7 @@ fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Clai
         "{} values of `{column}` call for `{class}`, each beyond what the rest of its rows explains. A hidden trigger is one value of a column, so several speak for labels that were changed; two triggers in one column would look the same.",
         values.len()
     )];
-    f.why.extend(best.why.first().map(|w| format!("`{}`: {w}", values[0])));
+    f.why.extend(best.why.first().map(|w| format!("{}: {w}", values[0])));
     f.tables.push(Table {
         title: "values".into(),
         header: vec![column.into(), "samples".into(), "p".into()],
@@ -80,5 +80,9 @@ fn one(column: &str, class: &str, claims: Vec<Claim>, facts: &Facts<'_>) -> Clai
 
 fn row(claim: &Claim, value: &str) -> Vec<String> {
     let f = &claim.finding;
-    vec![value.into(), thousands(f.members.len() as u64), p_words(f.decision.p_value.unwrap_or(1.0))]
+    vec![
+        value.replace('`', ""),
+        thousands(f.members.len() as u64),
+        p_words(f.decision.p_value.unwrap_or(1.0)),
+    ]
 }
