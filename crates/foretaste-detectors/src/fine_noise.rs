@@ -6,7 +6,7 @@ use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Matrix, Needs, Result, Role, Step, Suspicion,
 };
 use foretaste_macros::Catalogue;
-use foretaste_num::fine_noise::{LEAST_SIDE, describe_twice, excess, width};
+use foretaste_num::fine_noise::{Filters, LEAST_SIDE, describe_twice, width};
 use foretaste_num::modes::widest_split;
 use foretaste_num::pictures::Pictures;
 use foretaste_num::stats::hypergeometric_sf;
@@ -22,7 +22,8 @@ use rayon::prelude::*;
 /// # How it works
 /// Each picture is described by how strongly it bends at three scales, once as it is and once with noise put over it. The linear
 /// discriminant between the two, learned from the data themselves, is a filter that sees noise and looks away from how honest
-/// pictures differ. What it says orders the pictures. Each class is cut in two where both parts are farthest from each other
+/// pictures differ. It is learned for each class from the pictures of the others, so that poison teaches nothing about itself, even
+/// where it is half of its class. What it says orders the pictures. Each class is cut in two where both parts are farthest from each other
 /// for their widths; that distance says whether some pictures of the class are of another kind, and an exact test whether as
 /// many pictures of other classes are.
 ///
@@ -45,7 +46,7 @@ use rayon::prelude::*;
 /// # References
 /// Immerkaer, "Fast Noise Variance Estimation", 1996 (the mask). Fisher, "The Use of Multiple Measurements in Taxonomic
 /// Problems", 1936 (the filter). Ashman, Bird, Zepf, "Detecting Bimodality in Astronomical Datasets", 1994 (the distance, here
-/// without its root of two). Learning the filter from noise put over the data is ours.
+/// without its root of two). Learning the filter from noise put over the data, without the class, is ours.
 #[derive(Clone, Debug, Catalogue)]
 pub struct FineNoise {
     /// Fewest pictures that are taken for a kind of their own.
@@ -90,10 +91,15 @@ impl Detect for FineNoise {
 
     fn fit(&self, state: Gathered, ctx: &Ctx) -> Result<Step<Gathered, Planted>> {
         let flat = state.flatten("fine-noise")?;
-        let score = excess(&flat.values, flat.cols / 2);
         let names = &ctx.profile().classes;
-        let found = (0..names.len() as u32).filter_map(|c| self.apart(c, &score, &flat.labels));
+        let filters = Filters::new(&flat.values, flat.cols / 2, &flat.labels, names.len());
+        let rows = flat.values.chunks_exact(flat.cols.max(1)).zip(&flat.labels);
+        let score = rows.map(|(row, y)| filters.score(row, *y)).collect();
+        let of = |c: u32| self.apart(c, &filters.scores(&flat.values, c), &flat.labels);
+        let found: Vec<Option<Apart>> = (0..names.len() as u32).into_par_iter().map(of).collect();
         let leads = found
+            .into_iter()
+            .flatten()
             .filter(|f| f.p_value * names.len() as f64 <= PLAIN)
             .map(|f| f.lead(names, |at| row_at(&flat.runs, at as u64)))
             .collect();

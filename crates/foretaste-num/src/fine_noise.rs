@@ -138,45 +138,124 @@ fn quantiles(values: &[f32], scale: f32, at: &[f64], out: &mut Vec<f32>) {
     }
 }
 
-/// How much fine noise each picture carries, in standard deviations of the data as they are. `twice` holds rows of
-/// [`describe_twice`], of `2 * width` numbers. All 0 if there are too few pictures to learn from.
-#[must_use]
-pub fn excess(twice: &[f32], width: usize) -> Vec<f32> {
-    let rows = twice.len() / (2 * width).max(1);
-    if rows < 2 * width || width == 0 {
-        return vec![0.0; rows];
-    }
-    let (mean, mut pooled) = spread(twice, width, 0);
-    let (noisy, more) = spread(twice, width, width);
-    pooled.iter_mut().zip(more).for_each(|(a, b)| *a += b);
-    // a description that never varies must not decide
-    let ridge = 1e-3 * (0..width).map(|j| pooled[j * width + j]).sum::<f64>() / width as f64;
-    (0..width).for_each(|j| pooled[j * width + j] += ridge.max(1e-9));
-    let shift: Vec<f64> = noisy.iter().zip(&mean).map(|(b, a)| b - a).collect();
-    let Some(weights) = solve(&pooled, &shift) else { return vec![0.0; rows] };
-    let project = |row: &[f32]| -> f64 {
-        row[..width].iter().zip(&mean).zip(&weights).map(|((v, m), w)| (f64::from(*v) - m) * w).sum()
-    };
-    let raw: Vec<f64> = twice.chunks_exact(2 * width).map(project).collect();
-    let sd = (raw.iter().map(|v| v * v).sum::<f64>() / rows as f64).sqrt().max(1e-12);
-    raw.into_iter().map(|v| (v / sd) as f32).collect()
+/// What sees fine noise in the pictures of each class: learned from the pictures of all other classes, since pictures of the class
+/// may be what is looked for, and half of them noisy.
+#[derive(Clone, Debug)]
+pub struct Filters {
+    width: usize,
+    /// For each class, and last for what has none: the mean description, and the weights that give standard deviations of
+    /// the pictures that it was learned from. Weights are nothing where there are too few pictures.
+    parts: Vec<(Vec<f64>, Vec<f64>)>,
 }
 
-/// Mean and covariance of the descriptions that begin at `from` in each row.
-fn spread(twice: &[f32], width: usize, from: usize) -> (Vec<f64>, Vec<f64>) {
-    let rows = || twice.chunks_exact(2 * width).map(|r| &r[from..from + width]);
-    let n = rows().len().max(1) as f64;
+impl Filters {
+    /// `twice`: rows of [`describe_twice`], of `2 * width` numbers. `labels`: one a row, not below `classes` where there is none.
+    #[must_use]
+    pub fn new(twice: &[f32], width: usize, labels: &[u32], classes: usize) -> Self {
+        let mut own = vec![Sums::new(width); classes + 1];
+        let centre = centre(twice, width);
+        for (row, y) in twice.chunks_exact((2 * width).max(1)).zip(labels) {
+            own[(*y as usize).min(classes)].add(row, &centre);
+        }
+        let mut all = Sums::new(width);
+        own.iter().for_each(|s| all.join(s, 1.0));
+        let filter = |class: usize| {
+            let mut others = all.clone();
+            if class < classes {
+                others.join(&own[class], -1.0);
+            }
+            others.filter(&centre)
+        };
+        Self { width, parts: (0..=classes).map(filter).collect() }
+    }
+
+    /// How much fine noise each row of `twice` carries, as the filter of a class sees it: standard deviations of the pictures
+    /// that it was learned from. All 0 if these are too few.
+    #[must_use]
+    pub fn scores(&self, twice: &[f32], class: u32) -> Vec<f32> {
+        twice.chunks_exact((2 * self.width).max(1)).map(|row| self.score(row, class)).collect()
+    }
+
+    /// The same of one row.
+    #[must_use]
+    pub fn score(&self, row: &[f32], class: u32) -> f32 {
+        let last = self.parts.len() - 1;
+        let (mean, weights) = &self.parts[(class as usize).min(last)];
+        let of = |((v, m), w): ((&f32, &f64), &f64)| (f64::from(*v) - m) * w;
+        row.iter().zip(mean).zip(weights).map(of).sum::<f64>() as f32
+    }
+}
+
+/// Mean description of the pictures as they are: sums of what is left of it lose nothing.
+fn centre(twice: &[f32], width: usize) -> Vec<f64> {
+    let rows = twice.chunks_exact((2 * width).max(1));
+    let n = rows.len().max(1) as f64;
     let mut mean = vec![0f64; width];
-    rows().for_each(|r| mean.iter_mut().zip(r).for_each(|(m, v)| *m += f64::from(*v) / n));
-    let mut out = vec![0f64; width * width];
-    let mut off = vec![0f64; width];
-    for r in rows() {
-        off.iter_mut().zip(r).zip(&mean).for_each(|((o, v), m)| *o = f64::from(*v) - m);
-        for (j, a) in off.iter().enumerate() {
-            out[j * width..(j + 1) * width].iter_mut().zip(&off).for_each(|(o, b)| *o += a * b / n);
+    rows.for_each(|r| mean.iter_mut().zip(r).for_each(|(m, v)| *m += f64::from(*v) / n));
+    mean
+}
+
+/// Sums of some descriptions and of their products, of pictures as they are and with noise.
+#[derive(Clone)]
+struct Sums {
+    rows: f64,
+    first: [Vec<f64>; 2],
+    second: [Vec<f64>; 2],
+}
+
+impl Sums {
+    fn new(width: usize) -> Self {
+        let zeros = |n: usize| [vec![0f64; n], vec![0f64; n]];
+        Self { rows: 0.0, first: zeros(width), second: zeros(width * width) }
+    }
+
+    fn add(&mut self, row: &[f32], centre: &[f64]) {
+        let width = centre.len();
+        self.rows += 1.0;
+        for (part, values) in row.chunks_exact(width.max(1)).take(2).enumerate() {
+            let off: Vec<f64> = values.iter().zip(centre).map(|(v, c)| f64::from(*v) - c).collect();
+            self.first[part].iter_mut().zip(&off).for_each(|(s, v)| *s += v);
+            for (j, a) in off.iter().enumerate() {
+                self.second[part][j * width..][..width].iter_mut().zip(&off).for_each(|(s, b)| *s += a * b);
+            }
         }
     }
-    (mean, out)
+
+    fn join(&mut self, other: &Self, times: f64) {
+        self.rows += times * other.rows;
+        for part in 0..2 {
+            let pairs = self.first[part].iter_mut().zip(&other.first[part]);
+            pairs
+                .chain(self.second[part].iter_mut().zip(&other.second[part]))
+                .for_each(|(a, b)| *a += times * b);
+        }
+    }
+
+    /// Mean description, and the discriminant between pictures as they are and with noise.
+    fn filter(&self, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let width = centre.len();
+        if self.rows < (2 * width) as f64 || width == 0 {
+            return (centre.to_vec(), vec![0.0; width]);
+        }
+        let [plain, noisy] =
+            [0, 1].map(|part| self.first[part].iter().map(|s| s / self.rows).collect::<Vec<f64>>());
+        let covariance = |part: usize, mean: &[f64]| -> Vec<f64> {
+            let at = |j: usize| self.second[part][j] / self.rows - mean[j / width] * mean[j % width];
+            (0..width * width).map(at).collect()
+        };
+        let own = covariance(0, &plain);
+        let mut pooled: Vec<f64> = own.iter().zip(covariance(1, &noisy)).map(|(a, b)| a + b).collect();
+        // a description that never varies must not decide
+        let ridge = 1e-3 * (0..width).map(|j| pooled[j * width + j]).sum::<f64>() / width as f64;
+        (0..width).for_each(|j| pooled[j * width + j] += ridge.max(1e-9));
+        let shift: Vec<f64> = noisy.iter().zip(&plain).map(|(b, a)| b - a).collect();
+        let mean = plain.iter().zip(centre).map(|(m, c)| m + c).collect();
+        let Some(mut weights) = solve(&pooled, &shift) else { return (mean, vec![0.0; width]) };
+        let product = |j: usize| weights[j / width] * weights[j % width] * own[j];
+        let sd = (0..width * width).map(product).sum::<f64>().max(0.0).sqrt().max(1e-12);
+        weights.iter_mut().for_each(|w| *w /= sd);
+        (mean, weights)
+    }
 }
 
 #[cfg(test)]
@@ -213,11 +292,35 @@ mod tests {
             let all = Pictures { pixels: &pixels, width: side, height: side, channels };
             let twice: Vec<f32> = (0..n).flat_map(|i| describe_twice(&all, i)).collect();
             assert_eq!(twice.len(), n * 2 * width(channels));
-            let score = excess(&twice, width(channels));
+            let filters = Filters::new(&twice, width(channels), &vec![0; n], 0);
+            let score = filters.scores(&twice, 0);
             let worst = score[280..].iter().copied().fold(f32::INFINITY, f32::min);
             let above = score[..280].iter().filter(|s| **s >= worst).count();
             assert!(above <= 3, "{above} honest pictures look noisier ({channels} channels)");
         }
+    }
+
+    #[test]
+    fn half_of_a_class_does_not_teach_the_filter_of_its_class() {
+        let (n, side) = (400, 16);
+        let pixels = pictures(n, side, 1, 350..400);
+        let all = Pictures { pixels: &pixels, width: side, height: side, channels: 1 };
+        let twice: Vec<f32> = (0..n).flat_map(|i| describe_twice(&all, i)).collect();
+        let labels: Vec<u32> = (0..n as u32).map(|i| u32::from(i >= 300)).collect();
+        let filters = Filters::new(&twice, width(1), &labels, 2);
+        // that of the class sees more than one that was learned from its pictures, too
+        let least = |score: &[f32]| score[350..].iter().copied().fold(f32::INFINITY, f32::min);
+        let (left_out, taught) = (filters.scores(&twice, 1), filters.scores(&twice, u32::MAX));
+        assert!(least(&left_out) > 2.0 * least(&taught), "{} {}", least(&left_out), least(&taught));
+        assert!(left_out[..350].iter().filter(|s| **s >= least(&left_out)).count() <= 3);
+        // what is left of the sums is what the others alone give
+        let alone = Filters::new(&twice[..300 * 2 * width(1)], width(1), &[0; 300], 0);
+        let same = alone
+            .scores(&twice, 0)
+            .iter()
+            .zip(&left_out)
+            .all(|(a, b)| (a - b).abs() < 1e-3 * (1.0 + a.abs()));
+        assert!(same);
     }
 
     #[test]
@@ -244,7 +347,7 @@ mod tests {
         let pixels = [7u8; 4 * 4 * 10];
         let all = Pictures { pixels: &pixels, width: 4, height: 4, channels: 1 };
         let twice: Vec<f32> = (0..10).flat_map(|i| describe_twice(&all, i)).collect();
-        assert!(excess(&twice, width(1)).iter().all(|s| *s == 0.0));
-        assert!(excess(&[], 0).is_empty());
+        assert!(Filters::new(&twice, width(1), &[0; 10], 1).scores(&twice, 0).iter().all(|s| *s == 0.0));
+        assert!(Filters::new(&[], 0, &[], 0).scores(&[], 7).is_empty());
     }
 }
