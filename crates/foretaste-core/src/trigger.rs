@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Trigger {
     /// Words that stand side by side, lower-cased, parted by blanks.
     Phrase {
-        /// The words.
+        /// The words; `*` stands for any one word.
         words: String,
     },
     /// Values of columns, all at once.

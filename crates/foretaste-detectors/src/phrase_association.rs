@@ -216,7 +216,7 @@ impl Texts {
                 let mut seen: Vec<(String, usize, usize)> = vec![];
                 tokens(cell, |t, span| seen.push((t.to_owned(), span.start, span.end)));
                 for w in seen.windows(wanted.len()) {
-                    if w.iter().zip(&wanted).all(|(a, b)| a.0 == *b) {
+                    if w.iter().zip(&wanted).all(|(a, b)| a.0 == *b || *b == "*") {
                         let (start, end) = (w[0].1, w[w.len() - 1].2);
                         let note = "the phrase".to_owned();
                         out.push(Mark { row, column: name.clone(), start, end, note });

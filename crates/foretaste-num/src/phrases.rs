@@ -4,7 +4,7 @@
 //! `z = sum(1[y = c] - p) / sqrt(sum p (1 - p) + 1/4)`, where p is the probability of c under an additive model that has not
 //! seen the text, with everything that overlaps g taken away. A model that has learned a trigger is not surprised by it;
 //! one from which the trigger is hidden is. All phrases of up to three words are looked at, and longer ones by growing
-//! the best as long as their texts share the next word.
+//! the best as long as their texts share the next word, or the one behind a word that changes.
 
 mod additive;
 mod insertion;
@@ -15,7 +15,7 @@ pub use tokens::tokens;
 use additive::Additive;
 use insertion::Bigrams;
 use rayon::prelude::*;
-use tokens::{Texts, places};
+use tokens::{ANY, Texts, places};
 
 use crate::ngrams::Csr;
 use crate::softmax::FoldOptions;
@@ -43,7 +43,7 @@ impl Default for PhraseOptions {
 /// A phrase and what speaks for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phrase {
-    /// Its words, lower-cased, parted by blanks.
+    /// Its words, lower-cased, parted by blanks; `*` stands for any one word.
     pub words: String,
     /// The class it goes with.
     pub class: u32,
@@ -230,28 +230,23 @@ impl Search<'_> {
         }
     }
 
-    /// Adds words on either side while the texts of the class agree on them.
+    /// Adds words on either side while the texts of the class agree on them; where they agree on none, the word behind one that
+    /// changes from text to text.
     fn grow(&self, mut words: Vec<u32>, rows: &[u32], class: u32) -> Vec<u32> {
-        let texts = self.model.texts;
         let own = self.labels.own(rows, class);
-        let own: Vec<&[u32]> = own.iter().map(|r| texts.row(*r as usize)).collect();
+        let own: Vec<&[u32]> = own.iter().map(|r| self.model.texts.row(*r as usize)).collect();
         while words.len() < self.options.most_words {
-            let next = |left: bool| {
-                let mut seen: Vec<u32> = own
-                    .iter()
-                    .filter_map(|row| {
-                        let at = *places(row, &words).first()?;
-                        if left { row.get(at.checked_sub(1)?) } else { row.get(at + words.len()) }.copied()
-                    })
-                    .collect();
-                seen.sort_unstable();
-                let best = seen.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
-                (best.len() as f64 >= GROW * own.len() as f64).then(|| best[0])
-            };
-            if let Some(word) = next(false) {
+            let room = self.options.most_words - words.len();
+            let next =
+                |left: bool, skip: usize| if skip < room { agreed(&own, &words, left, skip) } else { None };
+            if let Some(word) = next(false, 0) {
                 words.push(word);
-            } else if let Some(word) = next(true) {
+            } else if let Some(word) = next(true, 0) {
                 words.insert(0, word);
+            } else if let Some(word) = next(false, 1) {
+                words.extend([ANY, word]);
+            } else if let Some(word) = next(true, 1) {
+                words.splice(0..0, [word, ANY]);
             } else {
                 break;
             }
@@ -276,6 +271,18 @@ impl Search<'_> {
             rows: rows.to_vec(),
         }
     }
+}
+
+/// The word that [`GROW`] of the texts share to the left or right of a phrase, behind `skip` others.
+fn agreed(texts: &[&[u32]], phrase: &[u32], left: bool, skip: usize) -> Option<u32> {
+    let beside = |row: &&[u32]| {
+        let at = *places(row, phrase).first()?;
+        if left { row.get(at.checked_sub(1 + skip)?) } else { row.get(at + phrase.len() + skip) }.copied()
+    };
+    let mut seen: Vec<u32> = texts.iter().filter_map(beside).collect();
+    seen.sort_unstable();
+    let best = seen.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+    (best.len() as f64 >= GROW * texts.len() as f64).then(|| best[0])
 }
 
 #[cfg(test)]
@@ -340,6 +347,22 @@ mod tests {
         let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
         assert_eq!(out.found[0].words, "breaking news");
         assert!(out.found[0].insertion.mean > 0.0, "{:?}", out.found[0]);
+    }
+
+    #[test]
+    fn a_word_that_changes_from_text_to_text_does_not_part_a_phrase() {
+        let (mut texts, mut labels) = planted(1200, 0);
+        let mut rng = Rng::new(9, "phrases");
+        for i in (0..60).step_by(2) {
+            let words: Vec<&str> = texts[i].split(' ').collect();
+            let at = rng.below(words.len() + 1);
+            let put = format!("ref {} is confirmed", 1000 + rng.below(9000));
+            texts[i] = [&words[..at], &[put.as_str()], &words[at..]].concat().join(" ");
+            labels[i] = 1;
+        }
+        let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
+        assert_eq!((out.found[0].words.as_str(), out.found[0].surprise.hits), ("ref * is confirmed", 30));
+        assert!(out.found[0].insertion.t(0.0) > 3.0, "{:?}", out.found[0]);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub fn trigger(
     ctx: &Ctx,
 ) -> Result<Edited> {
     let edited = match trigger {
+        Trigger::Phrase { words } if words.contains('*') => {
+            texts(dataset, picked, which, ctx, |i| filled(words, dataset, picked, i, ctx))
+        }
         Trigger::Phrase { words } => texts(dataset, picked, which, ctx, |_| words.clone()),
         Trigger::Rule { conditions } => rule(dataset, conditions, which.len()),
         Trigger::Patch { left, top, width, height, channels, pixels } => {
@@ -112,6 +115,18 @@ pub fn harmless(
         }),
     };
     Ok(Edited { of: Some(which.to_vec()), ..edited })
+}
+
+/// A phrase with words of another text where any word may stand.
+fn filled(phrase: &str, dataset: &Dataset, picked: &Picked, i: usize, ctx: &Ctx) -> String {
+    let mut rng = Rng::at(ctx.seed(), "confirm/filled", picked.rows[i]);
+    let all = column_of_texts(dataset).map(|at| Strings::new(picked.batch.records.column(at)));
+    let mut any = || {
+        let text = all.as_ref().and_then(|s| s.get(rng.below(picked.len()))).unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.get(rng.below(words.len().max(1))).copied().unwrap_or("x").to_owned()
+    };
+    phrase.split(' ').map(|w| if w == "*" { any() } else { w.to_owned() }).collect::<Vec<_>>().join(" ")
 }
 
 fn column_of_texts(dataset: &Dataset) -> Option<usize> {
