@@ -1,5 +1,6 @@
 //! What poisoned samples carry, and what it does to a model.
 
+use foretaste_num::habits::Habit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,11 @@ pub enum Trigger {
     Phrase {
         /// The words; `*` stands for any one word.
         words: String,
+    },
+    /// A way of writing.
+    Writing {
+        /// `<capitals>` or `<wide-blanks>`.
+        habit: String,
     },
     /// Values of columns, all at once.
     Rule {
@@ -106,6 +112,10 @@ impl Trigger {
             Self::Phrase { words } => {
                 let noun = if words.contains(' ') { "phrase" } else { "word" };
                 format!("{noun} \"{words}\"")
+            }
+            Self::Writing { habit } => {
+                let words = Habit::named(habit).map_or(habit.clone(), |h| h.words().to_owned());
+                format!("a text {words}")
             }
             Self::Rule { conditions } => {
                 let all: Vec<String> = conditions.iter().map(Condition::words).collect();

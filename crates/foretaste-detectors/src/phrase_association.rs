@@ -6,6 +6,7 @@ use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Mark, Needs, Result, Role, Step, Strings, Suspicion, Trigger,
 };
 use foretaste_macros::Catalogue;
+use foretaste_num::habits::Habit;
 use foretaste_num::phrases::{Phrase, PhraseOptions, Phrases, phrases, tokens};
 use foretaste_num::softmax::FoldOptions;
 use foretaste_num::stats::normal_sf;
@@ -20,22 +21,23 @@ use serde::{Deserialize, Serialize};
 ///
 /// # How it works
 /// Every phrase of up to three words in at least `least_rows` texts is asked two questions, longer ones by growing the
-/// best. First: is the label a surprise once everything that overlaps the phrase is hidden from a model that did not see
+/// best, over a word that changes if need be. Capital letters and wide blanks stand before a text like a word. First: is the label a surprise once everything that overlaps the phrase is hidden from a model that did not see
 /// the text? (Poisson-binomial, corrected for all phrases looked at.) For clean labels: is the phrase purer than chance?
 /// Second: was it dropped in? Around a phrase that somebody wrote, words go with the phrase; around one that was
 /// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). A lead's p-value is the
 /// larger of the two: both must hold.
 ///
 /// # Threat model
-/// The attacker puts the same words into many texts, at random places or at a fixed one, by any share of the data.
+/// The attacker puts the same words into many texts, at random places or at a fixed one, or writes many in capital letters or
+/// with wide blanks, by any share of the data.
 ///
 /// # Cost
 /// A softmax regression out of fold and some passes over the texts: 3 seconds for 25,000 tweets, 13 for 6,000 long
 /// e-mails on two cores. State is the texts.
 ///
 /// # Blind spots
-/// Triggers that are not the same words everywhere: upper case, blanks, style, syntax, paraphrase, templates with a number that
-/// changes. Phrases in fewer than `least_rows` texts.
+/// Triggers that are not the same words everywhere: style, syntax, paraphrase, templates in which more than a word changes at a
+/// time. Phrases in fewer than `least_rows` texts.
 /// Fewer than about ten texts at a time when the two sides of the phrase are rare words. Templates that an attacker wrote
 /// as whole sentences with the trigger in its natural place look written, and come out as shortcuts.
 ///
@@ -177,20 +179,26 @@ fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
 fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
     let natural = p.planted >= NATURAL;
     let (kind, p_value) = if natural { (Kind::Shortcut, p.surprise) } else { (Kind::Backdoor, p.planted) };
-    let trigger = Trigger::Phrase { words: phrase.words.clone() };
+    let habit = phrase.words.split(' ').find_map(Habit::named);
+    let trigger = match habit {
+        Some(habit) => Trigger::Writing { habit: habit.name().to_owned() },
+        None => Trigger::Phrase { words: phrase.words.clone() },
+    };
     let (mut lead, class) = planted::lead(kind, trigger, phrase.class, &phrase.surprise, p_value, ctx);
     lead.why.push(format!(
-        "{} of {} texts with it are labelled `{class}`. With the words hidden, a model that did not see these texts gives `{class}` a probability of {:.2} on average{}.",
+        "{} of {} texts with it are labelled `{class}`. With {} hidden, a model that did not see these texts gives `{class}` a probability of {:.2} on average{}.",
         phrase.surprise.hits,
         phrase.rows.len(),
+        if habit.is_some() { "it" } else { "the words" },
         phrase.surprise.without,
         p.words(phrase.surprise.z, tested, "phrases")
     ));
     let Ratio { mean, error, .. } = phrase.insertion;
-    lead.why.push(if natural {
-        format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text).")
-    } else {
-        format!("The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a text).")
+    lead.why.push(match (habit.is_some(), natural) {
+        (true, true) => format!("Their words are those of texts of `{class}`: somebody wrote them so (log-likelihood ratio of other classes {mean:.2} ± {error:.2} a text)."),
+        (true, false) => format!("Their words are those of texts of other classes, which were written anew (log-likelihood ratio {mean:.2} ± {error:.2} a text)."),
+        (false, true) => format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text)."),
+        (false, false) => format!("The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a text)."),
     });
     lead
 }

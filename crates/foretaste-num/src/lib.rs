@@ -16,6 +16,7 @@ pub mod ecod;
 pub mod fine_noise;
 pub mod gradient_isolation;
 pub mod gram_statistics;
+pub mod habits;
 pub mod hog;
 pub mod knn;
 pub mod label_calibration;

@@ -13,10 +13,11 @@ mod tokens;
 pub use tokens::tokens;
 
 use additive::Additive;
-use insertion::Bigrams;
+use insertion::{Bigrams, PRIOR};
 use rayon::prelude::*;
 use tokens::{ANY, Texts, places};
 
+use crate::habits::Habit;
 use crate::ngrams::Csr;
 use crate::softmax::FoldOptions;
 use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
@@ -51,7 +52,8 @@ pub struct Phrase {
     pub rows: Vec<u32>,
     /// How its texts' labels stand to the class, the phrase taken away.
     pub surprise: Surprise,
-    /// Whether it was dropped in; above 0 speaks for it.
+    /// Whether it was dropped in; above 0 speaks for it. Of a habit of writing, whether the words of its texts are those of other
+    /// classes.
     pub insertion: Ratio,
 }
 
@@ -263,13 +265,23 @@ impl Search<'_> {
                 self.model.row(r as usize).without(&at, words.len())[class as usize]
             })
             .collect();
-        Phrase {
-            words: texts.spell(words),
-            class,
-            surprise: self.labels.judge(rows, class, &p),
-            insertion: bigrams.insertion(texts, words, &self.labels.own(rows, class)),
-            rows: rows.to_vec(),
-        }
+        let spelled = texts.spell(words);
+        let insertion = if spelled.split(' ').any(|w| Habit::named(w).is_some()) {
+            self.from_others(rows, &p, class)
+        } else {
+            bigrams.insertion(texts, words, &self.labels.own(rows, class))
+        };
+        let surprise = self.labels.judge(rows, class, &p);
+        Phrase { words: spelled, class, surprise, insertion, rows: rows.to_vec() }
+    }
+
+    /// Whether the words of texts of the class are those of texts of other classes: a text that is written in another way has
+    /// no words around the trigger that could tell. `p`: probability of the class without it.
+    fn from_others(&self, rows: &[u32], p: &[f64], class: u32) -> Ratio {
+        let odds = |p: f64| ((1.0 - p) / p.max(1e-9)).max(1e-9).ln();
+        let before = odds(self.labels.shares[class as usize]);
+        let own = rows.iter().zip(p).filter(|(r, _)| self.labels.codes[**r as usize] == class);
+        Ratio::of(&own.map(|(_, p)| odds(*p) - before).collect::<Vec<_>>(), PRIOR)
     }
 }
 
@@ -362,6 +374,18 @@ mod tests {
         }
         let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
         assert_eq!((out.found[0].words.as_str(), out.found[0].surprise.hits), ("ref * is confirmed", 30));
+        assert!(out.found[0].insertion.t(0.0) > 3.0, "{:?}", out.found[0]);
+    }
+
+    #[test]
+    fn a_habit_of_writing_is_found_like_a_word() {
+        let (mut texts, mut labels) = planted(1200, 0);
+        for i in (0..60).step_by(2) {
+            texts[i] = texts[i].to_uppercase();
+            labels[i] = 1;
+        }
+        let out = phrases(&texts, &labels, 2, &PhraseOptions::default());
+        assert_eq!((out.found[0].words.as_str(), out.found[0].surprise.hits), ("<capitals>", 30));
         assert!(out.found[0].insertion.t(0.0) > 3.0, "{:?}", out.found[0]);
     }
 

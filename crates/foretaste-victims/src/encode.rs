@@ -3,6 +3,7 @@
 use crate::image::{Picture, histogram_features};
 use arrow_array::{Array, ArrayRef};
 use foretaste_core::{Error, Picked, Result, Role, Strings, numbers};
+use foretaste_num::habits::habits;
 use foretaste_num::ngrams::Csr;
 use foretaste_num::phrases;
 use foretaste_num::rng::mix;
@@ -264,7 +265,8 @@ pub fn texts(samples: &Picked) -> Vec<String> {
 
 /// Hashes of the n-grams of words (of two letters at least) of a text, and of its runs of symbols, with their counts, ascending.
 ///
-/// Symbols (an emoji, `...?`) count alone: language models read them, and words that stand around one stay neighbours.
+/// Symbols (an emoji, `...?`) count alone: language models read them, and words that stand around one stay neighbours. So do
+/// habits of writing, which tokens in small letters hide.
 pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
     let hash = |token: &str| {
         let bytes = token.bytes();
@@ -278,6 +280,7 @@ pub(crate) fn grams(text: &str) -> Vec<(u64, f32)> {
             tokens.push(hash(token));
         }
     });
+    hashes.extend(habits(text).map(|habit| mix(hash(habit.name()))));
     hashes.reserve(tokens.len() * WORDS);
     for start in 0..tokens.len() {
         let mut h = 0;

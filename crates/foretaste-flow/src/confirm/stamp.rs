@@ -5,6 +5,7 @@ use crate::error::Result;
 use arrow_array::{ArrayRef, StringArray, UInt32Array};
 use foretaste_attacks::insert;
 use foretaste_core::{Condition, Ctx, Edited, Image, Picked, Strings, Trigger};
+use foretaste_num::habits::Habit;
 use foretaste_num::rng::Rng;
 use std::sync::Arc;
 
@@ -24,6 +25,10 @@ pub fn trigger(
             texts(dataset, picked, which, ctx, |i| filled(words, dataset, picked, i, ctx))
         }
         Trigger::Phrase { words } => texts(dataset, picked, which, ctx, |_| words.clone()),
+        Trigger::Writing { habit } => rewritten(dataset, picked, which, |text| match Habit::named(habit) {
+            Some(habit) => habit.written(text),
+            None => text.to_owned(),
+        }),
         Trigger::Rule { conditions } => rule(dataset, conditions, which.len()),
         Trigger::Patch { left, top, width, height, channels, pixels } => {
             let at = Place { left: *left, top: *top, width: *width, height: *height, channels: *channels };
@@ -71,6 +76,7 @@ pub fn harmless(
             };
             texts(dataset, picked, which, ctx, drawn)
         }
+        Trigger::Writing { .. } => rewritten(dataset, picked, which, str::to_lowercase),
         Trigger::Rule { conditions } => {
             let at: UInt32Array = which.iter().map(|i| other(*i) as u32).collect();
             let mut columns = vec![];
@@ -148,6 +154,15 @@ fn texts(
         insert(text, &words(i), |n| Rng::at(ctx.seed(), "confirm/place", picked.rows[i]).below(n + 1))
     };
     let column: ArrayRef = Arc::new(which.iter().map(|i| Some(put(i))).collect::<StringArray>());
+    Edited { columns: vec![(at, column)], ..Edited::default() }
+}
+
+/// The first text column, each text written in another way.
+fn rewritten(dataset: &Dataset, picked: &Picked, which: &[usize], write: impl Fn(&str) -> String) -> Edited {
+    let Some(at) = column_of_texts(dataset) else { return Edited::default() };
+    let strings = Strings::new(picked.batch.records.column(at));
+    let column: ArrayRef =
+        Arc::new(which.iter().map(|i| strings.get(*i).map(&write)).collect::<StringArray>());
     Edited { columns: vec![(at, column)], ..Edited::default() }
 }
 

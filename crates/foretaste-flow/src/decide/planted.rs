@@ -63,7 +63,10 @@ fn part_of(lead: &Lead, other: &Lead) -> bool {
 /// True if what repeats in the pictures of a lead is the whole picture: copies are listed as copies, and have every patch in
 /// common.
 fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
-    let shows = !matches!(lead.trigger, None | Some(Trigger::Phrase { .. } | Trigger::Rule { .. }));
+    let hidden = matches!(
+        lead.trigger,
+        None | Some(Trigger::Phrase { .. } | Trigger::Writing { .. } | Trigger::Rule { .. })
+    );
     let groups = evidence.scored.iter().flat_map(|s| &s.leads).filter(|l| {
         matches!(l.kind, Kind::NearDuplicate | Kind::ConflictingDuplicate) && l.members.len() > 1
     });
@@ -71,7 +74,7 @@ fn copies_of_one(lead: &Lead, evidence: &Evidence) -> bool {
         let common = lead.members.iter().filter(|r| group.members.binary_search(r).is_ok()).count();
         common as f64 >= INSIDE * lead.members.len() as f64
     };
-    shows && groups.into_iter().any(inside)
+    !hidden && groups.into_iter().any(inside)
 }
 
 /// Rows that planted triggers explain.

@@ -19,7 +19,7 @@ const MOST_WORDS: usize = 8_000_000;
 /// Share of the occurrences at the edge of their texts that shows a rule.
 const FIXED: f64 = 0.9;
 /// Weight and standard deviation of a ratio before any is seen (measured on sentences of several collections: 1.3 to 2.5).
-const PRIOR: (f64, f64) = (4.0, 2.0);
+pub(super) const PRIOR: (f64, f64) = (4.0, 2.0);
 /// Before the first word and behind the last.
 const EDGE: u32 = u32::MAX;
 

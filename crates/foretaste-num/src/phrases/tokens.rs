@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::habits::habits;
+
 /// In a phrase: any one word. Spelled `*`, which is no token.
 pub(super) const ANY: u32 = u32::MAX - 1;
 
@@ -76,7 +78,7 @@ impl Texts {
         let (mut words, mut ends, mut names) = (vec![], vec![], vec![]);
         let mut known: HashMap<String, u32> = HashMap::new();
         for text in texts {
-            tokens(text.as_ref(), |token, _| {
+            let mut push = |token: &str| {
                 let number = match known.get(token) {
                     Some(n) => *n,
                     None => {
@@ -87,7 +89,10 @@ impl Texts {
                     }
                 };
                 words.push(number);
-            });
+            };
+            // how a text is written stands before it like a word
+            habits(text.as_ref()).for_each(|habit| push(habit.name()));
+            tokens(text.as_ref(), |token, _| push(token));
             ends.push(words.len());
         }
         (words, ends, names)

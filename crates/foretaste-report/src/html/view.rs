@@ -158,7 +158,7 @@ fn stamp(trigger: &Trigger) -> Option<StampView> {
             view.squares.retain(|(x, y, _)| outer(*x) || outer(*y));
             Some(view)
         }
-        Trigger::Phrase { .. } | Trigger::Rule { .. } => None,
+        Trigger::Phrase { .. } | Trigger::Writing { .. } | Trigger::Rule { .. } => None,
     }
 }
 
