@@ -7,9 +7,11 @@
 //! the best as long as their texts share the next word.
 
 mod additive;
+mod answers;
 mod insertion;
 mod tokens;
 
+pub use answers::{Answers, AnswerOptions, Called, answers};
 pub use tokens::tokens;
 
 use additive::Additive;
@@ -223,40 +225,12 @@ impl Search<'_> {
             if taken.iter().any(|(_, other)| mostly_in(&own, other)) {
                 continue;
             }
-            let words = self.grow(self.model.words(look.column).to_vec(), &rows, class);
+            let words = self.model.words(look.column).to_vec();
+            let words = grow(self.model.texts, words, &own, self.options.most_words);
             let holds = |r: &u32| !places(self.model.texts.row(*r as usize), &words).is_empty();
             let rows = rows.into_iter().filter(holds).collect();
             taken.push((words, rows));
         }
-    }
-
-    /// Adds words on either side while the texts of the class agree on them.
-    fn grow(&self, mut words: Vec<u32>, rows: &[u32], class: u32) -> Vec<u32> {
-        let texts = self.model.texts;
-        let own = self.labels.own(rows, class);
-        let own: Vec<&[u32]> = own.iter().map(|r| texts.row(*r as usize)).collect();
-        while words.len() < self.options.most_words {
-            let next = |left: bool| {
-                let mut seen: Vec<u32> = own
-                    .iter()
-                    .filter_map(|row| {
-                        let at = *places(row, &words).first()?;
-                        if left { row.get(at.checked_sub(1)?) } else { row.get(at + words.len()) }.copied()
-                    })
-                    .collect();
-                seen.sort_unstable();
-                let best = seen.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
-                (best.len() as f64 >= GROW * own.len() as f64).then(|| best[0])
-            };
-            if let Some(word) = next(false) {
-                words.push(word);
-            } else if let Some(word) = next(true) {
-                words.insert(0, word);
-            } else {
-                break;
-            }
-        }
-        words
     }
 
     fn judge(&self, words: &[u32], rows: &[u32], class: u32, bigrams: &Bigrams) -> Phrase {
@@ -276,6 +250,33 @@ impl Search<'_> {
             rows: rows.to_vec(),
         }
     }
+}
+
+/// Adds words on either side while the texts of `own` agree on them.
+fn grow(texts: &Texts, mut words: Vec<u32>, own: &[u32], most_words: usize) -> Vec<u32> {
+    let own: Vec<&[u32]> = own.iter().map(|r| texts.row(*r as usize)).collect();
+    while words.len() < most_words {
+        let next = |left: bool| {
+            let mut seen: Vec<u32> = own
+                .iter()
+                .filter_map(|row| {
+                    let at = *places(row, &words).first()?;
+                    if left { row.get(at.checked_sub(1)?) } else { row.get(at + words.len()) }.copied()
+                })
+                .collect();
+            seen.sort_unstable();
+            let best = seen.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+            (best.len() as f64 >= GROW * own.len() as f64).then(|| best[0])
+        };
+        if let Some(word) = next(false) {
+            words.push(word);
+        } else if let Some(word) = next(true) {
+            words.insert(0, word);
+        } else {
+            break;
+        }
+    }
+    words
 }
 
 #[cfg(test)]
