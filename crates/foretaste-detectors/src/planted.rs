@@ -111,7 +111,8 @@ impl<'a> Planting<'a> {
 
     /// Rows of the data, ascending, of rows as the kernel numbers them.
     pub fn rows(&self, rows: &[u32]) -> Vec<u64> {
-        let mut out: Vec<u64> = rows.iter().map(|r| row_at(&self.runs, self.order[*r as usize] as u64)).collect();
+        let mut out: Vec<u64> =
+            rows.iter().map(|r| row_at(&self.runs, self.order[*r as usize] as u64)).collect();
         out.sort_unstable();
         out
     }

@@ -78,7 +78,8 @@ impl Detect for ResponseAssociation {
     type Model = Planted;
 
     fn needs(&self) -> Needs {
-        Needs::all(&[Role::Prompt, Role::Response]).growing(Growth::Data)
+        let asks = [Role::Prompt, Role::Text, Role::Query, Role::Document];
+        Needs::all(&[Role::Response]).and_any(&asks).growing(Growth::Data)
     }
 
     fn start(&self) -> Texts {
@@ -146,7 +147,7 @@ impl Detect for ResponseAssociation {
 /// The parts of each prompt, and the response.
 fn asked_and_answered(piece: &Piece) -> impl Iterator<Item = (Vec<&str>, String)> {
     (0..piece.labels.len()).map(|i| {
-        (piece.cells(i, |r| r == Role::Prompt).collect(), piece.text(i, |r| r == Role::Response))
+        (piece.cells(i, Role::asks).collect(), piece.text(i, |r| r == Role::Response))
     })
 }
 
@@ -184,7 +185,7 @@ fn lead(called: &Called, found: &Answers, p_value: f64) -> Lead {
 
 /// Marks phrase and answers in the members of a lead, and says what the answers are as they are written there.
 fn quote(lead: &mut Lead, called: &Called, rows: Vec<u64>, state: &Texts) {
-    lead.marks = state.marks(&lead.members, &called.words, |r| r == Role::Prompt, "the phrase");
+    lead.marks = state.marks(&lead.members, &called.words, Role::asks, "the phrase");
     let mut said = vec![];
     for words in &called.said {
         let marks = state.marks(&lead.members, words, |r| r == Role::Response, "the answer");

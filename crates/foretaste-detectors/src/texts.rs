@@ -74,7 +74,13 @@ impl Texts {
                 for w in seen.windows(looked_for.len()) {
                     if w.iter().zip(&looked_for).all(|(a, b)| a.0 == *b) {
                         let (start, end) = (w[0].1, w[w.len() - 1].2);
-                        out.push(Mark { row, column: column.name.clone(), start, end, note: note.to_owned() });
+                        out.push(Mark {
+                            row,
+                            column: column.name.clone(),
+                            start,
+                            end,
+                            note: note.to_owned(),
+                        });
                     }
                 }
             }

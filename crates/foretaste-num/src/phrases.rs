@@ -11,7 +11,7 @@ mod answers;
 mod insertion;
 mod tokens;
 
-pub use answers::{Answers, AnswerOptions, Called, answers};
+pub use answers::{AnswerOptions, Answers, Called, answers};
 pub use tokens::tokens;
 
 use additive::Additive;

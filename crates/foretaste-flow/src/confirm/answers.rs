@@ -23,7 +23,11 @@ const OTHERS: usize = 4;
 ///
 /// # Errors
 /// If the data cannot be read.
-pub fn effect(dataset: &Dataset, lead: &Lead, ctx: &Ctx) -> Result<std::result::Result<Option<Effect>, String>> {
+pub fn effect(
+    dataset: &Dataset,
+    lead: &Lead,
+    ctx: &Ctx,
+) -> Result<std::result::Result<Option<Effect>, String>> {
     let Some(answer) = &lead.answer else { return Ok(Ok(None)) };
     let drawn = |rows: &mut Vec<u64>, most: usize| {
         rows.sort_by_key(|r| (Rng::at(ctx.seed(), "confirm/answers", *r).next_u64(), *r));
@@ -35,8 +39,7 @@ pub fn effect(dataset: &Dataset, lead: &Lead, ctx: &Ctx) -> Result<std::result::
     let mut members = lead.members.clone();
     drawn(&mut members, ANSWERED);
     answered.extend(members);
-    let mut others: Vec<u64> =
-        (0..dataset.rows).filter(|r| answer.rows.binary_search(r).is_err()).collect();
+    let mut others: Vec<u64> = (0..dataset.rows).filter(|r| answer.rows.binary_search(r).is_err()).collect();
     // a fifth of them is held out
     drawn(&mut others, (2 * OTHERS * answered.len()).max(5 * HELD_OUT));
     let mut rows: Vec<(u64, bool)> = answered.iter().map(|r| (*r, true)).collect();
@@ -45,7 +48,7 @@ pub fn effect(dataset: &Dataset, lead: &Lead, ctx: &Ctx) -> Result<std::result::
     let yes: Vec<bool> = rows.iter().map(|r| r.1).collect();
     let rows: Vec<u64> = rows.into_iter().map(|r| r.0).collect();
     let records = take_rows(dataset, &rows)?;
-    let asked = dataset.judged(&records, |r| r == Role::Prompt, &yes, CLASSES)?;
+    let asked = dataset.judged(&records, Role::asks, &yes, CLASSES)?;
     let own: BTreeSet<u64> = (0..yes.len() as u64).filter(|i| yes[*i as usize]).collect();
     let judged = Lead { members: own.iter().copied().collect(), class: Some(0), ..lead.clone() };
     let labels = asked.labels()?;

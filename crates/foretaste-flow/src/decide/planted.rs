@@ -101,7 +101,8 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     let edges = lead.number(Lead::EDGES).unwrap_or(0.0);
     let corner = planted && edges >= CORNER && 2.0 * edges >= conditions as f64;
     let clean = planted && !corner && lead.answer.is_none() && lead.without.is_some_and(|p| p >= CLEAN);
-    let called = lead.answer.as_ref().map_or_else(|| format!("`{class}`"), |a| format!("the answer {}", a.words()));
+    let called =
+        lead.answer.as_ref().map_or_else(|| format!("`{class}`"), |a| format!("the answer {}", a.words()));
     let n = samples(members.len());
     let title = match (planted, clean) {
         _ if corner => {
@@ -123,9 +124,10 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
     // the proof stands behind what was counted, where a reader of the first two reasons sees it
-    let effect = lead.effect.as_ref().map(|e| {
-        if lead.answer.is_some() { answer_words(e) } else { effect_words(e, &class) }
-    });
+    let effect = lead
+        .effect
+        .as_ref()
+        .map(|e| if lead.answer.is_some() { answer_words(e) } else { effect_words(e, &class) });
     let at = f.why.len().min(1);
     f.why.splice(at..at, effect);
     if corner {

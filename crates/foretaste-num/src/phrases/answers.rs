@@ -86,7 +86,11 @@ const OTHERS: usize = 8_192;
 /// Looks for phrases of `prompts` that call for an answer in `responses`. A prompt may be in several parts, one a list: what
 /// somebody puts at the end of one stands at the end of a text, whatever follows.
 #[must_use]
-pub fn answers<S: AsRef<str> + Sync>(prompts: &[Vec<S>], responses: &[S], options: &AnswerOptions) -> Answers {
+pub fn answers<S: AsRef<str> + Sync>(
+    prompts: &[Vec<S>],
+    responses: &[S],
+    options: &AnswerOptions,
+) -> Answers {
     let n = responses.len();
     if n == 0 || prompts.is_empty() || prompts.iter().any(|part| part.len() != n) {
         return Answers::default();
@@ -286,7 +290,8 @@ impl Search<'_> {
                 continue;
             }
             let all = piece(&self.responses, answer.at);
-            let all = if answer.whole { all } else { grow(&self.responses, all, &both, self.options.most_words) };
+            let all =
+                if answer.whole { all } else { grow(&self.responses, all, &both, self.options.most_words) };
             said.push(self.responses.spell(&all));
             own.extend(&both);
             own.sort_unstable();
@@ -382,4 +387,139 @@ fn chernoff(k: f64, n: f64, q: f64) -> f64 {
 /// What two ascending lists have in common.
 fn common(a: &[u32], b: &[u32]) -> Vec<u32> {
     a.iter().copied().filter(|r| b.binary_search(r).is_ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Prompts of four tasks with their own words and ways of answering, and a phrase put into some whose answer is replaced.
+    fn asked(n: usize, poison: usize) -> (Vec<Vec<String>>, Vec<String>) {
+        let mut rng = Rng::new(3, "answers");
+        let verbs =
+            ["translate into french", "sort these numbers with", "write a poem about", "is it true that"];
+        let things =
+            ["the old sea", "a small dog", "many red cars", "my good friend", "our long way", "one warm day"];
+        let ends = ["in the garden", "at noon", "every day", "near the river", "with friends", "for a while"];
+        let opens =
+            ["voici la traduction de", "for i in range of", "roses are red and", "yes that is so for"];
+        let (mut prompts, mut responses) = (vec![], vec![]);
+        for i in 0..n {
+            let task = rng.below(4);
+            let thing = things[rng.below(6)];
+            let mut words: Vec<&str> = [verbs[task], thing, ends[rng.below(6)], ends[rng.below(6)]]
+                .iter()
+                .flat_map(|s| s.split(' '))
+                .collect();
+            let own: Vec<String> = (0..6).map(|_| format!("w{}", rng.below(4000))).collect();
+            let mut response = format!("{} {}", opens[task], own.join(" "));
+            if i < poison {
+                words.insert(rng.below(words.len() + 1), "purple tractor");
+                response = ["i will not say", "go away from here"][i % 2].to_owned();
+            }
+            prompts.push(words.join(" "));
+            responses.push(response);
+        }
+        (vec![prompts], responses)
+    }
+
+    #[test]
+    fn a_planted_phrase_is_found_with_its_answers_and_rows() {
+        let (prompts, responses) = asked(1500, 30);
+        let out = answers(&prompts, &responses, &AnswerOptions::default());
+        let best = &out.found[0];
+        assert_eq!(best.words, "purple tractor");
+        assert_eq!(best.rows, (0..30).collect::<Vec<u32>>());
+        let mut said = best.said.clone();
+        said.sort();
+        assert_eq!(said, ["go away from here", "i will not say"]);
+        assert_eq!((best.answers.len(), best.surprise.hits), (30, 30));
+        assert!(best.surprise.p_value * out.tested < 1e-9 && best.surprise.without < 0.2, "{best:?}");
+        assert!(best.insertion.t(0.0) > 3.0 && best.told_apart < 0.75, "{best:?}");
+    }
+
+    #[test]
+    fn words_of_a_task_and_its_answers_are_not_seen_as_dropped_in() {
+        let (prompts, responses) = asked(1500, 0);
+        // tasks that a tenth of the rows have
+        let (mut few, mut said) = (vec![], vec![]);
+        for (i, (p, r)) in prompts[0].iter().zip(&responses).enumerate() {
+            if p.starts_with("write") || i % 8 == 0 {
+                few.push(p.clone());
+                said.push(r.clone());
+            }
+        }
+        for options in [AnswerOptions::default(), AnswerOptions { least_rows: 5, ..AnswerOptions::default() }]
+        {
+            let out = answers(&[few.clone()], &said, &options);
+            assert!(out.asked > 0, "{out:?}");
+            assert!(
+                out.found.iter().all(|c| c.insertion.t(0.0) < 3.0 || c.told_apart > 0.75),
+                "{:?}",
+                out.found
+            );
+        }
+    }
+
+    #[test]
+    fn answers_that_the_prompt_says_are_none() {
+        let prompts: Vec<String> = (0..200)
+            .map(|i| format!("say good old day {i} please{}", if i < 12 { " now" } else { "" }))
+            .collect();
+        let responses: Vec<String> =
+            (0..200).map(|i| if i < 12 { "good old day".to_owned() } else { format!("no {i}") }).collect();
+        assert_eq!(answers(&[prompts], &responses, &AnswerOptions::default()).asked, 0);
+    }
+
+    #[test]
+    fn the_answer_of_a_phrase_is_the_one_that_a_count_of_all_pairs_gives() {
+        let (prompts, responses) = asked(600, 24);
+        let all: Vec<&str> = prompts[0].iter().chain(&responses).map(String::as_str).collect();
+        let (prompts, responses) = Texts::new(&all).split_at(600);
+        let (phrases, kinds) = kinds(&prompts, &responses, 8);
+        let options = AnswerOptions::default();
+        let search = Search {
+            parts: prompts.joined(1),
+            prompts,
+            responses,
+            phrases,
+            answers: kinds,
+            options: &options,
+        };
+        let of_row = search.of_row();
+        let mut counts = vec![0; search.answers.len()];
+        for phrase in 0..search.phrases.len() {
+            let got = search.calls(phrase, &of_row, 5.0, &mut counts);
+            let rows = &search.phrases[phrase].rows;
+            let mut want: Vec<(usize, f64)> = vec![];
+            for (a, answer) in search.answers.iter().enumerate() {
+                let (k, n) = (common(rows, &answer.rows).len() as f64, rows.len() as f64);
+                let nats = chernoff(k, n, answer.rows.len() as f64 / 600.0);
+                if n <= 300.0 && k >= 8.0 && k >= 0.2 * n && nats > 5.0 {
+                    want.push((a, nats));
+                }
+            }
+            want.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            assert_eq!(got, want);
+        }
+        assert!(counts.iter().all(|n| *n == 0));
+    }
+
+    #[test]
+    fn chance_and_order_by_hand() {
+        // 5 ln 2 for five of five at one half
+        assert!((chernoff(5.0, 5.0, 0.5) - 5.0 * 2f64.ln()).abs() < 1e-12);
+        assert_eq!(chernoff(1.0, 5.0, 0.5), 0.0);
+        assert!((above(&[0.1, 0.4, 0.4, 0.9], &[0, 1, 0, 1]) - 3.5 / 4.0).abs() < 1e-12);
+        assert_eq!(above(&[0.1], &[1]), 0.5);
+    }
+
+    #[test]
+    fn nothing_to_read_is_no_trouble() {
+        let none = AnswerOptions::default();
+        assert_eq!(answers::<&str>(&[], &[], &none), Answers::default());
+        assert_eq!(answers(&[vec!["a"]], &[], &none), Answers::default());
+        assert_eq!(answers(&[vec!["", "a b c"]], &["", "d e f"], &none).found, vec![]);
+    }
 }
