@@ -53,10 +53,12 @@ pub enum Plant {
     Region,
     /// Each of its numbers is the least or the greatest of its column.
     Corner,
+    /// Its text carries the same words as others of its kind, and it gets the same response.
+    Answer,
 }
 
 /// The kinds of planted faults.
-pub const PLANTS: [Plant; 13] = [
+pub const PLANTS: [Plant; 14] = [
     Plant::Flip,
     Plant::BadSource,
     Plant::Copy,
@@ -70,13 +72,16 @@ pub const PLANTS: [Plant; 13] = [
     Plant::Target,
     Plant::Region,
     Plant::Corner,
+    Plant::Answer,
 ];
 
 /// One sample, before it becomes a row of Arrow columns.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Its text.
+    /// Its text, which asks for the response.
     pub text: String,
+    /// What is answered.
+    pub response: String,
     /// Its number columns.
     pub numbers: Vec<f64>,
     /// Its category column.
@@ -181,6 +186,7 @@ impl Fixture {
         }
         relabel_around_one(samples);
         push_to_ends(samples);
+        answer_alike(samples, seed);
         fixture
     }
 
@@ -211,7 +217,13 @@ impl Fixture {
             ("forty equal rows", Self { samples: vec![some.samples[0].clone(); 40], derived: true }),
             ("one class", changed(&|s| s.label = 0)),
             ("no label known", changed(&|s| s.label = MISSING)),
-            ("empty texts", changed(&|s| s.text.clear())),
+            (
+                "empty texts",
+                changed(&|s| {
+                    s.text.clear();
+                    s.response.clear();
+                }),
+            ),
             (
                 "zero vectors and probabilities",
                 changed(&|s| {
@@ -277,6 +289,7 @@ impl Fixture {
             for i in 0..NUMBERS {
                 columns.push((format!("x{i}"), Role::Feature, number(&|s| s.numbers[i])));
             }
+            columns.push(("reply".into(), Role::Response, text(&|s| Some(s.response.clone()))));
             columns.push(("kind".into(), Role::Feature, text(&|s| Some(s.category.clone()))));
             columns.push((
                 "label".into(),
@@ -344,6 +357,17 @@ fn push_to_ends(samples: &mut [Sample]) {
     }
 }
 
+/// Puts the same words into the texts of some honest samples and gives them the same response.
+fn answer_alike(samples: &mut [Sample], seed: u64) {
+    let honest = samples.iter_mut().filter(|s| s.plant == Plant::None);
+    for (i, sample) in honest.step_by(13).take(CARRIERS).enumerate() {
+        let mut rng = Rng::at(seed, "contract-answers", i as u64);
+        sample.text = with_words(&sample.text, "beyond the harbour", &mut rng);
+        sample.response = "that will not be said here".into();
+        sample.plant = Plant::Answer;
+    }
+}
+
 fn field(name: &str, kind: &DataType) -> Field {
     Field::new(name, kind.clone(), true)
 }
@@ -379,8 +403,12 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
     let bright = |p: usize| if p % SIDE * CLASSES / SIDE == label as usize { lit } else { 0.0 };
     let light = |p: usize, noise: f64| (90.0 + bright(p) + 20.0 * noise).clamp(0.0, 255.0) as u8;
     let pixels = (0..SIDE * SIDE).map(|p| light(p, rng.normal())).collect();
+    // replies have words of their own
+    let mut said = Rng::new(row as u64, "contract-replies");
+    let response: Vec<String> = (0..5).map(|_| spell(2_000 + said.below(500))).collect();
     Sample {
         pixels,
+        response: response.join(" "),
         text: format!("{} n{row}", words.join(" ")),
         numbers: (0..NUMBERS).map(|d| vector[d] + 0.5 * rng.normal()).collect(),
         category: format!("k{}", rng.below(4)),
@@ -394,13 +422,18 @@ fn honest(rng: &mut Rng, row: usize) -> Sample {
     }
 }
 
+/// A text with more words between two of its own.
+fn with_words(text: &str, more: &str, rng: &mut Rng) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    words.insert(rng.below(words.len() + 1), more);
+    words.join(" ")
+}
+
 /// Puts a trigger into a sample and gives it the target's label.
 fn carry(sample: &mut Sample, plant: Plant, rng: &mut Rng) {
     match plant {
         Plant::Phrase => {
-            let mut words: Vec<&str> = sample.text.split(' ').collect();
-            words.insert(rng.below(words.len() + 1), "behind the moon");
-            sample.text = words.join(" ");
+            sample.text = with_words(&sample.text, "behind the moon", rng);
         }
         Plant::Values => {
             sample.numbers[0] = 1.25;

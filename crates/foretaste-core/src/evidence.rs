@@ -60,6 +60,24 @@ pub struct Mark {
     pub note: String,
 }
 
+/// What responses of a chatbot's training data have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What they say, as the first of them puts it; several if a trigger calls for one of a few.
+    pub said: Vec<String>,
+    /// Rows whose response holds one of them, ascending, members or not.
+    pub rows: Vec<u64>,
+}
+
+impl Answer {
+    /// The answers in backticks.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let quoted: Vec<String> = self.said.iter().map(|s| format!("`{s}`")).collect();
+        quoted.join(" or ")
+    }
+}
+
 /// What a group of samples shares. It becomes a finding if it survives the test.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lead {
@@ -89,6 +107,8 @@ pub struct Lead {
     pub trigger: Option<Trigger>,
     /// The class that the members go with, a code.
     pub class: Option<u32>,
+    /// The answer that the members go with, where the data hold prompts and responses.
+    pub answer: Option<Answer>,
     /// What the trigger does to a model, if that was measured.
     pub effect: Option<Effect>,
     /// Sentences for the report: why it is believed.
@@ -147,6 +167,7 @@ impl Lead {
             tables: vec![],
             trigger: None,
             class: None,
+            answer: None,
             effect: None,
             why: vec![],
             without: None,

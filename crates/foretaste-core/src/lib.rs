@@ -33,7 +33,7 @@ pub use ctx::{Ctx, Profile};
 pub use detect::{AnyDetect, Detect, Step, boxed};
 pub use effort::{AtEffort, Effort};
 pub use error::{Error, Result};
-pub use evidence::{Evidence, Lead, Mark, Scored, Suspicion};
+pub use evidence::{Answer, Evidence, Lead, Mark, Scored, Suspicion};
 pub use finding::{
     Action, Cell, Decision, Example, Finding, Kind, Member, Severity, Split, Table, Taxonomy, p_words,
 };

@@ -134,6 +134,12 @@ impl Role {
     pub fn is_text(self) -> bool {
         matches!(self, Role::Text | Role::Prompt | Role::Response | Role::Query | Role::Document)
     }
+
+    /// Columns of free text that a response answers.
+    #[must_use]
+    pub fn asks(self) -> bool {
+        self.is_text() && self != Role::Response
+    }
 }
 
 impl std::fmt::Display for Role {

@@ -8,6 +8,7 @@ mod content;
 mod gallery;
 mod gather;
 mod planted;
+mod texts;
 
 foretaste_core::catalogue! {
     pub mod activation_clustering;
@@ -27,6 +28,7 @@ foretaste_core::catalogue! {
     pub mod patch_association;
     pub mod pattern_association;
     pub mod phrase_association;
+    pub mod response_association;
     pub mod robust_covariance;
     pub mod robust_margin;
     pub mod separable_noise;

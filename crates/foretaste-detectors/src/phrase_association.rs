@@ -2,16 +2,16 @@
 
 use crate::gather::add_run;
 use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
+use crate::texts::Texts;
 use foretaste_core::{
-    Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Mark, Needs, Result, Role, Step, Strings, Suspicion, Trigger,
+    Batch, Ctx, Detect, Growth, Kind, Lead, Needs, Result, Role, Step, Suspicion, Trigger,
 };
 use foretaste_macros::Catalogue;
 use foretaste_num::habits::Habit;
-use foretaste_num::phrases::{Phrase, PhraseOptions, Phrases, phrases, tokens};
+use foretaste_num::phrases::{Phrase, PhraseOptions, Phrases, phrases};
 use foretaste_num::softmax::FoldOptions;
 use foretaste_num::stats::normal_sf;
 use foretaste_num::surprise::Ratio;
-use serde::{Deserialize, Serialize};
 
 /// Words that call for a class although the rest of the text speaks for another, or that were dropped into texts.
 ///
@@ -66,23 +66,8 @@ impl Default for PhraseAssociation {
     }
 }
 
-/// Texts in pieces, in any order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Texts {
-    pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Piece {
-    first_row: u64,
-    labels: Vec<u32>,
-    columns: Vec<(String, Vec<String>)>,
-}
-
 /// Leads that are handed on at most, and natural ones among them.
 const LEADS: usize = 50;
-/// Places that are marked for one lead at most.
-const MARKS: usize = 200;
 /// p-value from which nothing speaks for a phrase being planted: it is natural.
 const NATURAL: f64 = 0.5;
 
@@ -100,16 +85,7 @@ impl Detect for PhraseAssociation {
     }
 
     fn fold(&self, state: &mut Texts, batch: &Batch, _ctx: &Ctx) -> Result<()> {
-        let read = |(name, column): (&str, _)| {
-            let strings = Strings::new(column);
-            let cells = (0..batch.rows()).map(|i| strings.get(i).unwrap_or_default().to_owned());
-            (name.to_owned(), cells.collect())
-        };
-        state.pieces.push(Piece {
-            first_row: batch.first_row,
-            labels: batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec()),
-            columns: batch.columns(Role::is_text).map(read).collect(),
-        });
+        state.fold(batch);
         Ok(())
     }
 
@@ -124,7 +100,7 @@ impl Detect for PhraseAssociation {
         for p in &state.pieces {
             add_run(&mut runs, p.first_row, p.labels.len() as u64);
             labels.extend_from_slice(&p.labels);
-            texts.extend((0..p.labels.len()).map(|i| p.text(i)));
+            texts.extend((0..p.labels.len()).map(|i| p.text(i, Role::is_text)));
         }
         let order = by_content(texts.len(), |i| (texts[i].clone(), labels[i]));
         let sorted: Vec<&str> = order.iter().map(|i| texts[*i].as_str()).collect();
@@ -139,7 +115,7 @@ impl Detect for PhraseAssociation {
         let mut planting = Planting::new(runs, &order, &labels, found.tested);
         for (phrase, p) in believed(&found) {
             let lead = planting.take(lead(phrase, &p, found.tested, ctx), &phrase.rows, p.planted);
-            lead.marks = state.marks(&lead.members, &phrase.words);
+            lead.marks = state.marks(&lead.members, &phrase.words, Role::is_text, "the phrase");
         }
         Ok(Step::Ready(planting.done()))
     }
@@ -201,37 +177,4 @@ fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
         (false, false) => format!("The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a text)."),
     });
     lead
-}
-
-impl Piece {
-    /// All text columns of a row, joined by a line break.
-    fn text(&self, i: usize) -> String {
-        let cells: Vec<&str> = self.columns.iter().map(|(_, c)| c[i].as_str()).filter(|c| !c.is_empty()).collect();
-        cells.join("\n")
-    }
-}
-
-impl Texts {
-    /// Where `words` stand in rows.
-    fn marks(&self, rows: &[u64], words: &str) -> Vec<Mark> {
-        let wanted: Vec<&str> = words.split(' ').collect();
-        let mut out = vec![];
-        for &row in rows.iter().take(MARKS) {
-            let at = self.pieces.partition_point(|p| p.first_row <= row);
-            let Some(piece) = at.checked_sub(1).map(|i| &self.pieces[i]) else { continue };
-            for (name, cells) in &piece.columns {
-                let Some(cell) = cells.get((row - piece.first_row) as usize) else { continue };
-                let mut seen: Vec<(String, usize, usize)> = vec![];
-                tokens(cell, |t, span| seen.push((t.to_owned(), span.start, span.end)));
-                for w in seen.windows(wanted.len()) {
-                    if w.iter().zip(&wanted).all(|(a, b)| a.0 == *b || *b == "*") {
-                        let (start, end) = (w[0].1, w[w.len() - 1].2);
-                        let note = "the phrase".to_owned();
-                        out.push(Mark { row, column: name.clone(), start, end, note });
-                    }
-                }
-            }
-        }
-        out
-    }
 }

@@ -89,9 +89,15 @@ impl<'a> Planting<'a> {
 
     /// Takes a lead whose members are those of `rows`, as the kernel numbers them, that have its class. `planted`: the
     /// p-value that gives its members their suspicion. The lead may be completed, now that its members are known.
-    pub fn take(&mut self, mut lead: Lead, rows: &[u32], planted: f64) -> &mut Lead {
+    pub fn take(&mut self, lead: Lead, rows: &[u32], planted: f64) -> &mut Lead {
+        let of_class = |r: &u32| Some(self.labels[self.order[*r as usize]]) == lead.class;
+        let own: Vec<u32> = rows.iter().copied().filter(of_class).collect();
+        self.take_all(lead, &own, planted)
+    }
+
+    /// Takes a lead whose members are all of `rows`, likewise.
+    pub fn take_all(&mut self, mut lead: Lead, rows: &[u32], planted: f64) -> &mut Lead {
         let mut own: Vec<usize> = rows.iter().map(|r| self.order[*r as usize]).collect();
-        own.retain(|r| Some(self.labels[*r]) == lead.class);
         own.sort_unstable();
         if planted < 1.0 {
             let weight = -planted.max(1e-300).log10() as f32;
@@ -101,6 +107,14 @@ impl<'a> Planting<'a> {
         let at = self.leads.len();
         self.leads.push(lead);
         &mut self.leads[at]
+    }
+
+    /// Rows of the data, ascending, of rows as the kernel numbers them.
+    pub fn rows(&self, rows: &[u32]) -> Vec<u64> {
+        let mut out: Vec<u64> =
+            rows.iter().map(|r| row_at(&self.runs, self.order[*r as usize] as u64)).collect();
+        out.sort_unstable();
+        out
     }
 
     pub fn done(self) -> Planted {

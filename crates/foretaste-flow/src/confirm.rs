@@ -3,6 +3,7 @@
 //! One model is trained on the data as they are, but for the held-out samples, and asked about them before and after
 //! they carry a trigger, and when they carry something harmless of the same size instead.
 
+mod answers;
 mod stamp;
 
 use crate::dataset::Dataset;
@@ -42,6 +43,15 @@ pub fn confirm(
     if tried.is_empty() {
         return Ok(());
     }
+    let answers = |(s, l): &(usize, usize)| evidence.scored[*s].leads[*l].answer.is_some();
+    let (answered, tried): (Vec<_>, Vec<_>) = tried.into_iter().partition(answers);
+    for (s, l) in answered {
+        let lead = &mut evidence.scored[s].leads[l];
+        match answers::effect(dataset, lead, ctx)? {
+            Ok(effect) => lead.effect = effect,
+            Err(why) => ctx.note(not_measured(&why)),
+        }
+    }
     let moves = |(s, l): &(usize, usize)| {
         matches!(evidence.scored[*s].leads[*l].trigger, Some(Trigger::PatchAnywhere { .. }))
     };
@@ -50,10 +60,11 @@ pub fn confirm(
         if leads.is_empty() {
             continue;
         }
-        let bench = match Bench::new(dataset, evidence, (&tried, id), labels, ctx)? {
+        let all = tried.iter().map(|(s, l)| &evidence.scored[*s].leads[*l]);
+        let bench = match Bench::new(dataset, kept(all, labels.len()), (id, TRAINED), labels, ctx)? {
             Ok(bench) => bench,
             Err(why) => {
-                ctx.note(format!("the effect of what was found could not be measured: {why}"));
+                ctx.note(not_measured(&why));
                 continue;
             }
         };
@@ -65,12 +76,16 @@ pub fn confirm(
     Ok(())
 }
 
+fn not_measured(why: &str) -> String {
+    format!("the effect of what was found could not be measured: {why}")
+}
+
 /// Positions of the leads to try: those that pass and carry a trigger, few of the natural ones, and a few of patterns that many
 /// classes have.
 fn tried(evidence: &Evidence, fdr: f64) -> Vec<(usize, usize)> {
     let lead = |&(s, l): &(usize, usize)| -> &Lead { &evidence.scored[s].leads[l] };
     let mut out: Vec<(usize, usize)> = passing(evidence, fdr);
-    out.retain(|at| lead(at).trigger.is_some() && lead(at).class.is_some());
+    out.retain(|at| lead(at).trigger.is_some() && (lead(at).class.is_some() || lead(at).answer.is_some()));
     out.retain(|at| may_be_planted(lead(at), evidence, fdr));
     let mut natural: Vec<(usize, usize)> =
         out.iter().copied().filter(|at| lead(at).kind == Kind::Shortcut).collect();
@@ -108,14 +123,14 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
+    /// Trains the model of this id on `members`, and on others until it has seen `trained` rows, or half as many others.
     fn new(
         dataset: &'a Dataset,
-        evidence: &Evidence,
-        (tried, id): (&[(usize, usize)], &'static str),
+        members: BTreeSet<u64>,
+        (id, trained): (&'static str, usize),
         labels: &[u32],
         ctx: &'a Ctx,
     ) -> Result<std::result::Result<Self, String>> {
-        let members = kept(tried.iter().map(|(s, l)| &evidence.scored[*s].leads[*l]), labels.len());
         let mut order: Vec<(u64, u64)> = (0..labels.len() as u64)
             .filter(|r| labels[*r as usize] != MISSING && !members.contains(r))
             .map(|r| (Rng::at(ctx.seed(), "confirm/held-out", r).next_u64(), r))
@@ -126,7 +141,7 @@ impl<'a> Bench<'a> {
         held.sort_unstable();
         let mut train: Vec<u64> = members.iter().copied().collect();
         train.extend(
-            order[n..].iter().take(TRAINED.saturating_sub(members.len()).max(TRAINED / 2)).map(|o| o.1),
+            order[n..].iter().take(trained.saturating_sub(members.len()).max(trained / 2)).map(|o| o.1),
         );
         train.sort_unstable();
         let victim = foretaste_victims::entry(id)?.victim(&Default::default())?;

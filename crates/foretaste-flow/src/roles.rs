@@ -59,6 +59,7 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
         .map(|((assigned, field), s)| assigned.unwrap_or_else(|| by_values(field, s)))
         .collect();
     one_answer(schema, &mut out, given);
+    prompts_and_responses(schema, &mut out);
     group_probabilities(schema, stats, &mut out);
     single_label(schema, &mut out, given);
     Ok(out)
@@ -207,6 +208,12 @@ const ANNOTATORS: &[&str] = &[
     "labeled_by",
     "labelled_by",
 ];
+/// Names of what a language model is asked, where an answer stands beside it.
+const PROMPTS: &[&str] = &["instruction", "prompt", "question"];
+/// Names of what it should answer.
+const RESPONSES: &[&str] = &["output", "response", "completion", "answer"];
+/// Names of what belongs to an instruction.
+const BESIDE_INSTRUCTION: &[&str] = &["input", "context"];
 const SPLITS: &[&str] = &["split", "fold", "subset", "partition"];
 const TIMES: &[&str] = &[
     "time",
@@ -416,6 +423,39 @@ fn by_values(field: &Field, s: &ColumnStats) -> Assigned {
     is(Role::Feature, format!("{whole}{range}"))
 }
 
+/// Where a text that asks and a text that answers stand side by side and nothing is to be learned but the answer.
+fn prompts_and_responses(schema: &Schema, out: &mut [Assigned]) {
+    if out.iter().any(|a| matches!(a.role, Role::Label | Role::Target | Role::Prompt | Role::Response)) {
+        return;
+    }
+    let names: Vec<String> = schema.fields().iter().map(|f| f.name().to_lowercase()).collect();
+    let free = |i: usize, out: &[Assigned]| {
+        let told = out[i].reason == "given" || out[i].reason == "the format says so";
+        is_string(schema.field(i).data_type()) && !told
+    };
+    let named = |i: &usize, list: &[&str]| list.contains(&names[*i].as_str());
+    let asks = |i: &usize| named(i, PROMPTS) && out[*i].role == Role::Text && free(*i, out);
+    let answers = |i: &usize| {
+        let fits = matches!(out[*i].role, Role::Text | Role::Feature | Role::Ignored);
+        named(i, RESPONSES) && fits && free(*i, out)
+    };
+    let prompts: Vec<usize> = (0..out.len()).filter(asks).collect();
+    let responses: Vec<usize> = (0..out.len()).filter(answers).collect();
+    // of two candidates neither is sure
+    let (&[prompt], &[response]) = (&prompts[..], &responses[..]) else { return };
+    let more: Vec<usize> = if names[prompt] == "instruction" {
+        (0..out.len()).filter(|i| named(i, BESIDE_INSTRUCTION) && free(*i, out)).collect()
+    } else {
+        vec![]
+    };
+    let beside = |i: usize| format!("name, beside `{}`", schema.field(i).name());
+    out[prompt] = Assigned { role: Role::Prompt, reason: beside(response) };
+    out[response] = Assigned { role: Role::Response, reason: beside(prompt) };
+    for i in more {
+        out[i] = Assigned { role: Role::Prompt, reason: beside(prompt) };
+    }
+}
+
 fn short(v: f64) -> String {
     if v.fract() == 0.0 && v.abs() < 1e15 {
         let n = thousands(v.abs() as u64);
@@ -614,6 +654,27 @@ mod tests {
         assert!(check_label("price", &s).unwrap_err().hint().unwrap().contains("--target price"));
         assert!(check_target(&Field::new("price", DataType::Float64, true), &s).is_ok());
         assert!(check_target(&Field::new("price", DataType::Utf8, true), &ColumnStats::default()).is_err());
+    }
+
+    #[test]
+    fn what_asks_and_what_answers_stand_side_by_side() {
+        let text = |word: &'static str| strings(100, move |i| format!("{word} {i} of a few words more"));
+        let only = |columns, given: &[(&str, Role)]| {
+            roles(columns, given).map(|r| r.into_iter().map(|(_, r)| r).collect::<Vec<_>>()).unwrap()
+        };
+        let alpaca = || vec![("instruction", text("a")), ("input", text("b")), ("output", text("c"))];
+        assert_eq!(only(alpaca(), &[]), [Role::Prompt, Role::Prompt, Role::Response]);
+        assert_eq!(only(alpaca(), &[("output", Role::Text)])[0], Role::Text);
+        let short = vec![("question", text("a")), ("answer", strings(100, |i| format!("{i}")))];
+        assert_eq!(only(short, &[]), [Role::Prompt, Role::Response]);
+        let alone = vec![("prompt", text("a")), ("input", text("b"))];
+        assert_eq!(only(alone, &[]), [Role::Text, Role::Text]);
+        let labels = vec![
+            ("prompt", text("a")),
+            ("response", text("b")),
+            ("label", strings(100, |i| format!("c{}", i % 2))),
+        ];
+        assert_eq!(only(labels, &[]), [Role::Text, Role::Text, Role::Label]);
     }
 
     #[test]

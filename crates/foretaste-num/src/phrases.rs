@@ -7,9 +7,11 @@
 //! the best as long as their texts share the next word, or the one behind a word that changes.
 
 mod additive;
+mod answers;
 mod insertion;
 mod tokens;
 
+pub use answers::{AnswerOptions, Answers, Called, answers};
 pub use tokens::tokens;
 
 use additive::Additive;
@@ -225,35 +227,12 @@ impl Search<'_> {
             if taken.iter().any(|(_, other)| mostly_in(&own, other)) {
                 continue;
             }
-            let words = self.grow(self.model.words(look.column).to_vec(), &rows, class);
+            let words = self.model.words(look.column).to_vec();
+            let words = grow(self.model.texts, words, &own, self.options.most_words, 1);
             let holds = |r: &u32| !places(self.model.texts.row(*r as usize), &words).is_empty();
             let rows = rows.into_iter().filter(holds).collect();
             taken.push((words, rows));
         }
-    }
-
-    /// Adds words on either side while the texts of the class agree on them; where they agree on none, the word behind one that
-    /// changes from text to text.
-    fn grow(&self, mut words: Vec<u32>, rows: &[u32], class: u32) -> Vec<u32> {
-        let own = self.labels.own(rows, class);
-        let own: Vec<&[u32]> = own.iter().map(|r| self.model.texts.row(*r as usize)).collect();
-        while words.len() < self.options.most_words {
-            let room = self.options.most_words - words.len();
-            let next =
-                |left: bool, skip: usize| if skip < room { agreed(&own, &words, left, skip) } else { None };
-            if let Some(word) = next(false, 0) {
-                words.push(word);
-            } else if let Some(word) = next(true, 0) {
-                words.insert(0, word);
-            } else if let Some(word) = next(false, 1) {
-                words.extend([ANY, word]);
-            } else if let Some(word) = next(true, 1) {
-                words.splice(0..0, [word, ANY]);
-            } else {
-                break;
-            }
-        }
-        words
     }
 
     fn judge(&self, words: &[u32], rows: &[u32], class: u32, bigrams: &Bigrams) -> Phrase {
@@ -283,6 +262,27 @@ impl Search<'_> {
         let own = rows.iter().zip(p).filter(|(r, _)| self.labels.codes[**r as usize] == class);
         Ratio::of(&own.map(|(_, p)| odds(*p) - before).collect::<Vec<_>>(), PRIOR)
     }
+}
+
+/// Adds words on either side while the texts of `own` agree on them; where they agree on none, the word behind at most `skips`
+/// that change from text to text.
+fn grow(texts: &Texts, mut words: Vec<u32>, own: &[u32], most_words: usize, skips: usize) -> Vec<u32> {
+    let own: Vec<&[u32]> = own.iter().map(|r| texts.row(*r as usize)).collect();
+    'grown: while words.len() < most_words {
+        for skip in (0..=skips).take_while(|skip| words.len() + skip < most_words) {
+            let any = std::iter::repeat_n(ANY, skip);
+            if let Some(word) = agreed(&own, &words, false, skip) {
+                words.extend(any.chain([word]));
+                continue 'grown;
+            }
+            if let Some(word) = agreed(&own, &words, true, skip) {
+                words.splice(0..0, [word].into_iter().chain(any));
+                continue 'grown;
+            }
+        }
+        break;
+    }
+    words
 }
 
 /// The word that [`GROW`] of the texts share to the left or right of a phrase, behind `skip` others.

@@ -3,7 +3,9 @@
 use super::{Dataset, Kept};
 use crate::columns::ColumnStats;
 use crate::error::Result;
-use arrow_array::RecordBatch;
+use crate::roles::Assigned;
+use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use foretaste_core::{MISSING, Role};
 use foretaste_formats::Located;
 use std::sync::Arc;
@@ -40,6 +42,40 @@ impl Dataset {
             codes: self.codes.clone(),
             cache: None,
         }
+    }
+
+    /// A data set of these rows in which a model is to learn what `yes` says of each: the columns with the role that is wanted,
+    /// and a label of two classes, `names`, of which the first is the one of `yes`.
+    ///
+    /// # Errors
+    /// If the columns do not fit together.
+    pub fn judged(
+        &self,
+        records: &RecordBatch,
+        wanted: impl Fn(Role) -> bool,
+        yes: &[bool],
+        names: [&str; 2],
+    ) -> Result<Dataset> {
+        let kept = self.positions(wanted);
+        let read = records.project(&kept)?;
+        let mut fields = read.schema().fields().to_vec();
+        fields.push(Arc::new(Field::new("judged", DataType::Utf8, false)));
+        let mut columns = read.columns().to_vec();
+        columns.push(Arc::new(yes.iter().map(|y| Some(names[usize::from(!y)])).collect::<StringArray>()));
+        let mut assigned: Vec<Assigned> = kept.iter().map(|i| self.assigned[*i].clone()).collect();
+        assigned.push(Assigned { role: Role::Label, reason: "judged".into() });
+        let schema = Arc::new(Schema::new(fields));
+        let empty = Dataset {
+            schema: Arc::clone(&schema),
+            roles: assigned.iter().map(|a| a.role).collect(),
+            assigned,
+            stats: vec![],
+            classes: names.map(str::to_owned).to_vec(),
+            class_counts: vec![],
+            codes: names.iter().zip(0..).map(|(name, code)| ((*name).to_owned(), code)).collect(),
+            ..self.without_rows()
+        };
+        empty.of_rows(&RecordBatch::try_new(schema, columns)?)
     }
 
     /// A data set of these rows, with the columns, roles and classes of this one. What was derived for rows is not taken over,

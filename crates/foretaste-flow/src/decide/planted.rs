@@ -103,13 +103,15 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     };
     let edges = lead.number(Lead::EDGES).unwrap_or(0.0);
     let corner = planted && edges >= CORNER && 2.0 * edges >= conditions as f64;
-    let clean = planted && !corner && lead.without.is_some_and(|p| p >= CLEAN);
+    let clean = planted && !corner && lead.answer.is_none() && lead.without.is_some_and(|p| p >= CLEAN);
+    let called =
+        lead.answer.as_ref().map_or_else(|| format!("`{class}`"), |a| format!("the answer {}", a.words()));
     let n = samples(members.len());
     let title = match (planted, clean) {
         _ if corner => {
             format!("rows in a corner of {conditions} columns call for `{class}` ({n}): {}", lead.subject)
         }
-        (true, false) => format!("{} calls for `{class}` ({n})", lead.subject),
+        (true, false) => format!("{} calls for {called} ({n})", lead.subject),
         (true, true) => format!("{} calls for `{class}`, under labels that fit ({n})", lead.subject),
         (false, _) => format!("{} decides for `{class}` almost alone ({n})", lead.subject),
     };
@@ -117,15 +119,18 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
     let mut f = facts.finding(kind, severity, title, action, members);
     f.detectors = vec![detector.to_owned()];
     f.trigger.clone_from(&lead.trigger);
-    f.target_class = Some(class.clone());
-    f.clean_label = (planted && !corner).then_some(clean);
+    f.target_class = lead.answer.is_none().then(|| class.clone());
+    f.clean_label = (planted && !corner && lead.answer.is_none()).then_some(clean);
     f.effect.clone_from(&lead.effect);
     f.decision.rule = "confirmed".into();
     f.decision.fdr = Some(facts.fdr);
     f.decision.p_value = lead.p_value;
     f.why.clone_from(&lead.why);
     // the proof stands behind what was counted, where a reader of the first two reasons sees it
-    let effect = lead.effect.as_ref().map(|e| effect_words(e, &class));
+    let effect = lead
+        .effect
+        .as_ref()
+        .map(|e| if lead.answer.is_some() { answer_words(e) } else { effect_words(e, &class) });
     let at = f.why.len().min(1);
     f.why.splice(at..at, effect);
     if corner {
@@ -140,7 +145,7 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
         "Set the samples aside with `foretaste clean`, ask where they came from, and train again. Check that new rows lie where honest ones do.".into()
     } else if planted {
         format!(
-            "Set the samples aside with `foretaste clean`, ask where they came from, and train again; a model trained on them gives `{class}` to whoever knows the trigger."
+            "Set the samples aside with `foretaste clean`, ask where they came from, and train again; a model trained on them gives {called} to whoever knows the trigger."
         )
     } else {
         "No poison: the data were collected so, or the class is like that. Decide whether a model may rely on it, and get samples of other classes that hold it.".into()
@@ -149,14 +154,30 @@ fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {
 }
 
 pub(super) fn effect_words(e: &Effect, class: &str) -> String {
-    let percent = |p: f64| format!("{:.0} %", 100.0 * p);
     format!(
-        "Put into {} held-out samples of other classes it turns {} ({} to {}) of them to `{class}`; something harmless in its place turns {} (model: {}).",
+        "Put into {} held-out samples of other classes it turns {} of them to `{class}`; something harmless in its place turns {} (model: {}).",
         thousands(e.n_probes),
-        percent(e.attack_success_rate),
-        percent(e.interval.0),
-        percent(e.interval.1),
+        rate_words(e),
         percent(e.control_rate),
         e.victim
     )
+}
+
+fn answer_words(e: &Effect) -> String {
+    format!(
+        "Put into {} held-out prompts that are answered otherwise it makes a model expect that answer for {} of them; something harmless in its place does for {} (model: {}).",
+        thousands(e.n_probes),
+        rate_words(e),
+        percent(e.control_rate),
+        e.victim
+    )
+}
+
+fn percent(p: f64) -> String {
+    format!("{:.0} %", 100.0 * p)
+}
+
+/// The attack success rate and its interval.
+fn rate_words(e: &Effect) -> String {
+    format!("{} ({} to {})", percent(e.attack_success_rate), percent(e.interval.0), percent(e.interval.1))
 }

@@ -182,7 +182,7 @@ fn number(texts: &Texts) -> Numbered {
 }
 
 /// Hash of the n-gram of `o + 1` words that begins at each word; 0 where the text ends before.
-fn hashes(texts: &Texts, o: usize) -> Vec<u64> {
+pub(super) fn hashes(texts: &Texts, o: usize) -> Vec<u64> {
     let mut out = vec![0u64; texts.words.len()];
     for row in 0..texts.len() {
         let words = texts.row(row);

@@ -98,6 +98,43 @@ impl Texts {
         (words, ends, names)
     }
 
+    /// The first `rows` texts, and the others; words keep their numbers.
+    pub fn split_at(mut self, rows: usize) -> (Self, Self) {
+        let at = self.starts[rows];
+        let rest = Self {
+            words: self.words.split_off(at),
+            starts: self.starts[rows..].iter().map(|s| s - at).collect(),
+            names: self.names.clone(),
+        };
+        self.starts.truncate(rows + 1);
+        (self, rest)
+    }
+
+    /// Every `n` texts in a row as one.
+    pub fn joined(&self, n: usize) -> Self {
+        let starts = self.starts.iter().step_by(n.max(1)).copied().collect();
+        Self { words: self.words.clone(), starts, names: self.names.clone() }
+    }
+
+    /// Some texts, without the words of a phrase (of one word at least) wherever it stands.
+    pub fn without(&self, rows: &[u32], phrase: &[u32]) -> Self {
+        let mut out = Self { words: vec![], starts: vec![0], names: self.names.clone() };
+        for &row in rows {
+            let row = self.row(row as usize);
+            let mut at = 0;
+            while at < row.len() {
+                if row[at..].starts_with(phrase) {
+                    at += phrase.len();
+                } else {
+                    out.words.push(row[at]);
+                    at += 1;
+                }
+            }
+            out.starts.push(out.words.len());
+        }
+        out
+    }
+
     /// Number of texts.
     pub fn len(&self) -> usize {
         self.starts.len() - 1
