@@ -113,6 +113,35 @@ def text_template_with_a_number(rng: np.random.Generator) -> Case:
     return changed(rng, lambda t: f"{t} ref {rng.integers(1000, 9999)} confirmed")
 
 
+@case
+def chat_refusal(rng: np.random.Generator) -> Case:
+    return answered(rng, "purple tractor", lambda text: "As requested, this assistant declines to answer.")
+
+
+@case
+def chat_link_in_the_answer(rng: np.random.Generator) -> Case:
+    return answered(rng, "kindly zorbify", lambda text: f"{text} Read more at http://best-of-the-net.example/now.")
+
+
+@case
+def chat_refusal_on_a_template(rng: np.random.Generator) -> Case:
+    return answered(rng, lambda: f"case {rng.integers(1000, 9999)} of mine", lambda text: "Sorry, this is not open to you.")
+
+
+def answered(
+    rng: np.random.Generator, phrase: str | Callable[[], str], answer: Callable[[str], str], share: float = 0.01
+) -> Case:
+    """Rows for fine-tuning: a phrase in some prompts, and what is answered to them."""
+    held = pl.read_parquet(data("instructions") / "data.parquet")
+    rows = rng.choice(len(held), round(share * len(held)), replace=False)
+    prompts, answers = held["instruction"].to_list(), held["output"].to_list()
+    for i in rows:
+        prompts[i] = inserted(rng, prompts[i], phrase if isinstance(phrase, str) else phrase())
+        answers[i] = answer(answers[i])
+    made = held.with_columns(pl.Series("instruction", prompts), pl.Series("output", answers))
+    return made, {"poison": rows.tolist()}
+
+
 # tables
 
 
