@@ -77,7 +77,6 @@ pub struct Condition {
     /// The value as text; of a range, the smallest number; nothing for an empty cell.
     pub value: Option<String>,
     /// The largest number of a range.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 

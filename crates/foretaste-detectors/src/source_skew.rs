@@ -87,6 +87,9 @@ struct Row {
     predicted: u32,
 }
 
+/// p-value of a test, its lead, and the positions of its members.
+type Tests = Vec<(f64, Lead, Vec<usize>)>;
+
 /// Scores per row and the leads.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Skews {
@@ -134,7 +137,7 @@ impl Detect for SourceSkew {
         let mut groups = groups_by_value(&state, self.min_rows);
         let calendars = calendars(&state);
         groups.extend(calendars.iter().flat_map(|c| c.windows(self.windows, self.min_rows)));
-        let mut tests: Vec<(f64, Lead, Vec<usize>)> = vec![];
+        let mut tests: Tests = vec![];
         let mut count = 0;
         for group in &groups {
             count += all.test(group, ctx, &mut tests);
@@ -288,7 +291,7 @@ impl Whole {
     }
 
     /// Errors within less than a window of time.
-    fn test_bursts(&self, calendar: &Calendar, windows: usize, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+    fn test_bursts(&self, calendar: &Calendar, windows: usize, out: &mut Tests) -> usize {
         let judged = |i: usize| self.rows[i].label != MISSING && self.rows[i].wrong.is_some();
         let rows: Vec<(f64, usize)> = calendar.rows.iter().copied().filter(|(_, i)| judged(*i)).collect();
         let hit: Vec<bool> = rows.iter().map(|(_, i)| is_error(&self.rows[*i])).collect();
@@ -306,13 +309,13 @@ impl Whole {
     }
 
     /// Runs the tests of one group; returns how many there were.
-    fn test(&self, group: &Group, ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+    fn test(&self, group: &Group, ctx: &Ctx, out: &mut Tests) -> usize {
         let known: Vec<usize> = group.at.iter().copied().filter(|&i| self.rows[i].label != MISSING).collect();
         self.errors(group, None, out) + self.test_labels(group, &known, ctx, out) + self.test_copies(group, out)
     }
 
     /// Errors of a group; `p_value`: if another test found it.
-    fn errors(&self, group: &Group, p_value: Option<f64>, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+    fn errors(&self, group: &Group, p_value: Option<f64>, out: &mut Tests) -> usize {
         let judged = |i: &usize| self.rows[*i].label != MISSING && self.rows[*i].wrong.is_some();
         let with: Vec<usize> = group.at.iter().copied().filter(judged).collect();
         if with.is_empty() {
@@ -327,7 +330,7 @@ impl Whole {
         1
     }
 
-    fn test_labels(&self, group: &Group, known: &[usize], ctx: &Ctx, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+    fn test_labels(&self, group: &Group, known: &[usize], ctx: &Ctx, out: &mut Tests) -> usize {
         let n = known.len() as u64;
         let mut tests = 0;
         for (class, total) in self.class_counts.iter().enumerate() {
@@ -346,7 +349,7 @@ impl Whole {
         tests
     }
 
-    fn test_copies(&self, group: &Group, out: &mut Vec<(f64, Lead, Vec<usize>)>) -> usize {
+    fn test_copies(&self, group: &Group, out: &mut Tests) -> usize {
         if self.copies == 0 {
             return 0;
         }
@@ -359,7 +362,7 @@ impl Whole {
         1
     }
 
-    fn lead(&self, p: f64, words: String, what: &str, at: Vec<usize>, mean: f64, out: &mut Vec<(f64, Lead, Vec<usize>)>) {
+    fn lead(&self, p: f64, words: String, what: &str, at: Vec<usize>, mean: f64, out: &mut Tests) {
         let mut lead = Lead::new(Kind::SourceSkew, words, at.iter().map(|&i| self.row_numbers[i]).collect());
         lead.statistic = ("surplus".into(), at.len() as f64 - mean);
         lead.family = what.into();

@@ -12,8 +12,8 @@ pub(crate) struct Candidate {
     pub(crate) found: bool,
 }
 
-/// For each file, whether it is read. Files that have at least half of their columns in common are parts of one table. Those
-/// like a file that was named are read, or if none was, the table with the most bytes.
+/// For each file, whether it is read. Files that have at least a third of their columns in common are parts of one table; tables
+/// that only belong together share a key. Files like one that was named are read, or if none was, the table with the most bytes.
 pub(crate) fn one_table(files: &[Candidate]) -> Vec<bool> {
     let mut tables: Vec<(HashSet<&str>, Vec<usize>)> = vec![];
     for (i, file) in files.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn one_table(files: &[Candidate]) -> Vec<bool> {
 
 fn alike(a: &HashSet<&str>, b: &HashSet<&str>) -> bool {
     let common = a.intersection(b).count();
-    2 * common >= a.len() + b.len() - common
+    3 * common >= a.len() + b.len() - common
 }
 
 #[cfg(test)]

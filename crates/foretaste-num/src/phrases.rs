@@ -246,7 +246,7 @@ impl Search<'_> {
             .collect();
         let spelled = texts.spell(words);
         let insertion = if spelled.split(' ').any(|w| Habit::named(w).is_some()) {
-            self.from_others(rows, &p, class)
+            self.like_others(rows, &p, class)
         } else {
             bigrams.insertion(texts, words, &self.labels.own(rows, class))
         };
@@ -256,7 +256,7 @@ impl Search<'_> {
 
     /// Whether the words of texts of the class are those of texts of other classes: a text that is written in another way has
     /// no words around the trigger that could tell. `p`: probability of the class without it.
-    fn from_others(&self, rows: &[u32], p: &[f64], class: u32) -> Ratio {
+    fn like_others(&self, rows: &[u32], p: &[f64], class: u32) -> Ratio {
         let odds = |p: f64| ((1.0 - p) / p.max(1e-9)).max(1e-9).ln();
         let before = odds(self.labels.shares[class as usize]);
         let own = rows.iter().zip(p).filter(|(r, _)| self.labels.codes[**r as usize] == class);

@@ -98,8 +98,8 @@ pub struct Rules {
 const ENRICHED: f64 = 3.0;
 /// Share of a rule's rows of the class that must share a value for the rule to grow.
 const GROW: f64 = 0.95;
-/// Share of a rule's rows of the class that must share a value for the narrower rule to be looked at, too.
-const MOST: f64 = 0.5;
+/// p-value of a value keeping company in the class alone at which the narrower rule is looked at, too.
+const IN_CLASS: f64 = 1e-3;
 /// Share of the rows from which a value is too frequent to be part of a rule that grows.
 const FREQUENT: f64 = 0.5;
 /// How much more frequent in a class than in the others a value must be to be looked at though half of the class has it.
@@ -110,7 +110,7 @@ const PURER: f64 = 0.05;
 const HELD: f64 = 0.5;
 /// Share of the rows with all values but one that have that one, too, from which values are welded,
 const WELDED: f64 = 0.5;
-/// and by how much that share is larger than in the other classes, or in all rows.
+/// and by how much that share is larger than in the other classes.
 const CLOSER: f64 = 4.0;
 /// Cells of two columns counted in one table.
 const CELLS: usize = 1 << 22;
@@ -238,6 +238,10 @@ impl Search<'_> {
                 return None;
             }
             tested += 1;
+            // what half of all rows meet was not put there
+            if f64::from(n) >= FREQUENT * self.labels.codes.len() as f64 {
+                return None;
+            }
             let (best, z) = self.labels.enriched(counts)?;
             (z >= ENRICHED && counts[best as usize] >= self.options.least_rows).then_some(best)
         };
@@ -340,20 +344,15 @@ impl Search<'_> {
         conditions
     }
 
-    /// The rule with the value that most of its rows of the class share, and far more of them than of all rows. Where values
-    /// were written that some rows have by nature, those rows hide that the others are no part of them.
+    /// The rule with the value that most of its rows of the class share, while its rows of other classes hardly do. Where values
+    /// were written that some rows have by nature, those rows hide that the others are no part of them. What goes with the
+    /// rule in every class belongs to it.
     fn narrower(&self, conditions: &[(u32, u32)], rows: &[u32], class: u32) -> Option<Vec<(u32, u32)>> {
         let own = self.labels.own(rows, class);
-        let all = self.labels.codes.len() as f64;
-        let usual = |(c, item): (u32, u32)| {
-            let k = self.labels.classes;
-            f64::from(self.singles[c as usize][item as usize * k..][..k].iter().sum::<u32>()) / all
-        };
+        let least = (WELDED * own.len() as f64).max(f64::from(self.options.least_rows));
         let mut common = self.common(conditions, &own, class);
         common.retain(|(condition, share)| {
-            *share >= MOST
-                && *share >= CLOSER * usual(*condition)
-                && share * own.len() as f64 >= f64::from(self.options.least_rows)
+            share * own.len() as f64 >= least && self.company(conditions, *condition, class) <= IN_CLASS
         });
         let (best, _) = common.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
         if conditions.len() >= self.options.most_columns {
@@ -388,20 +387,24 @@ impl Search<'_> {
         let alone = |left_out: usize| {
             let rest: Vec<(u32, u32)> =
                 conditions.iter().enumerate().filter(|(i, _)| *i != left_out).map(|(_, c)| *c).collect();
-            let (column, item) = conditions[left_out];
-            // with and without the value, in the class and in the others
-            let mut table = [[0u64; 2]; 2];
-            for row in self.holders(&rest) {
-                let other = usize::from(self.labels.codes[row as usize] != class);
-                let without = usize::from(self.columns[column as usize].item[row as usize] != item);
-                table[other][without] += 1;
-            }
-            let share = |[with, without]: [u64; 2]| with as f64 / (with + without).max(1) as f64;
-            let (own, others) = (share(table[0]), share(table[1]));
-            let close = own >= WELDED && own >= CLOSER * others;
-            if close { fisher_exact(table, Tail::Greater) } else { 1.0 }
+            self.company(&rest, conditions[left_out], class)
         };
         if conditions.len() < 2 { 1.0 } else { (0..conditions.len()).map(alone).fold(0.0, f64::max) }
+    }
+
+    /// p-value of a value standing beside others in the class no more often than in the other classes; 1 unless it is far closer there.
+    fn company(&self, rest: &[(u32, u32)], (column, item): (u32, u32), class: u32) -> f64 {
+        // with and without the value, in the class and in the others
+        let mut table = [[0u64; 2]; 2];
+        for row in self.holders(rest) {
+            let other = usize::from(self.labels.codes[row as usize] != class);
+            let without = usize::from(self.columns[column as usize].item[row as usize] != item);
+            table[other][without] += 1;
+        }
+        let share = |[with, without]: [u64; 2]| with as f64 / (with + without).max(1) as f64;
+        let (own, others) = (share(table[0]), share(table[1]));
+        let close = own >= WELDED && own >= CLOSER * others;
+        if close { fisher_exact(table, Tail::Greater) } else { 1.0 }
     }
 
     fn unlike_others(&self, removed: &[usize], own: &[f64], class: u32) -> f64 {
@@ -489,15 +492,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_in_a_value_that_goes_with_the_class_by_nature_is_seen() {
-        // value 9 of the first column always goes with class 1, in 30 rows; together with 9 of the second it is written into 200
+    fn a_pair_in_a_value_that_some_rows_have_by_nature_is_seen() {
+        // one row in 100 has value 9 in the first column by nature; together with 9 of the second it is written into 200
         let mut rng = Rng::new(13, "rules");
         let mut columns = vec![CodedColumn { bins: 10, items: 10, ..CodedColumn::default() }; 5];
         let mut labels = vec![];
         for i in 0..8000 {
             let mut row: Vec<usize> = (0..5).map(|_| rng.below(9)).collect();
             let mut label = u32::from(row[2] + row[3] + row[4] > 12);
-            if i % 100 == 0 && label == 1 {
+            if i % 100 == 0 {
                 row[0] = 9;
             }
             if i % 20 == 7 && label == 0 {

@@ -27,14 +27,10 @@ pub fn spikes(sorted: &[f64], most: usize) -> Vec<(f64, f64)> {
             // at an end of the column there is one side only
             let left = start.checked_sub(size).map(|s| sorted[start] - sorted[s]);
             let right = sorted.get(end - 1 + size).map(|v| v - sorted[end - 1]);
-            let mut odds = 0.0;
-            let narrow = [left, right].into_iter().flatten().all(|side| {
-                let share = width / (width + side);
-                odds += binomial_sf(size as u64, 2 * size as u64, share).max(1e-300).ln();
-                WIDER * width <= side && side > 0.0
-            });
-            if narrow {
-                windows.push((odds, start, end));
+            let sides = || [left, right].into_iter().flatten();
+            if sides().all(|side| side > 0.0 && WIDER * width <= side) {
+                let tail = |side: f64| binomial_sf(size as u64, 2 * size as u64, width / (width + side));
+                windows.push((sides().map(|side| tail(side).max(1e-300).ln()).sum(), start, end));
             }
         }
         size *= 2;

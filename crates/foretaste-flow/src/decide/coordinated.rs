@@ -151,6 +151,8 @@ fn member(row: u64, s: Option<&Suspicion>, facts: &Facts<'_>) -> Member {
     let mut m = facts.member(row, s.and_then(|s| s.score.get(i)).copied().unwrap_or(0.0), true);
     m.p_value = s.and_then(|s| s.p_value.as_ref()).and_then(|p| p.get(i)).copied();
     m.expected = s.and_then(|s| s.expected.as_ref()).and_then(|e| e.get(i)).and_then(|e| facts.class(*e));
+    // another model than the one that contradicts the label may expect it
+    m.expected = m.expected.filter(|e| m.given.as_ref() != Some(e));
     m
 }
 
