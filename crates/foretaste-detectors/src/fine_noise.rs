@@ -34,7 +34,7 @@ use rayon::prelude::*;
 /// A few passes over the pixels: less than a second for 10,000 pictures of 28 x 28. State is some 60 numbers a picture.
 ///
 /// # Blind spots
-/// Noise that all pictures carry, or pictures of all classes. Pictures that are scaled down before they are looked at lose what
+/// Noise that all pictures carry, or pictures of all classes. A class beside which there are fewer than some sixty pictures. Pictures that are scaled down before they are looked at lose what
 /// is finest. Perturbations that are smooth, or optimised against this filter. A class photographed with two cameras looks
 /// the same: the finding says what was seen, not who did it. Pictures with a side below 6 pixels.
 ///

@@ -1,6 +1,5 @@
 //! Phrases that were dropped into texts and go with a class.
 
-use crate::gather::add_run;
 use crate::planted::{self, Believed, PLAIN, Planted, Planting, by_content};
 use crate::texts::Texts;
 use foretaste_core::{
@@ -21,10 +20,11 @@ use foretaste_num::surprise::Ratio;
 ///
 /// # How it works
 /// Every phrase of up to three words in at least `least_rows` texts is asked two questions, longer ones by growing the
-/// best, over a word that changes if need be. Capital letters and wide blanks stand before a text like a word. First: is the label a surprise once everything that overlaps the phrase is hidden from a model that did not see
-/// the text? (Poisson-binomial, corrected for all phrases looked at.) For clean labels: is the phrase purer than chance?
+/// best, over a word that changes if need be. Capital letters and wide blanks stand before a text like a word. First: is the
+/// label a surprise once everything that overlaps the phrase is hidden from a model that did not see the text? (Poisson-binomial, corrected for all phrases looked at.) For clean labels: is the phrase purer than chance?
 /// Second: was it dropped in? Around a phrase that somebody wrote, words go with the phrase; around one that was
-/// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). A lead's p-value is the
+/// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). Of a way of writing it is
+/// asked whether the words of its texts are those of other classes. A lead's p-value is the
 /// larger of the two: both must hold.
 ///
 /// # Threat model
@@ -95,10 +95,9 @@ impl Detect for PhraseAssociation {
     }
 
     fn fit(&self, mut state: Texts, ctx: &Ctx) -> Result<Step<Texts, Planted>> {
-        state.pieces.sort_by_key(|p| p.first_row);
-        let (mut runs, mut labels, mut texts) = (vec![], vec![], vec![]);
+        let runs = state.in_order();
+        let (mut labels, mut texts) = (vec![], vec![]);
         for p in &state.pieces {
-            add_run(&mut runs, p.first_row, p.labels.len() as u64);
             labels.extend_from_slice(&p.labels);
             texts.extend((0..p.labels.len()).map(|i| p.text(i, Role::is_text)));
         }

@@ -1,6 +1,5 @@
 //! Phrases that were dropped into prompts and call for an answer.
 
-use crate::gather::add_run;
 use crate::planted::{PLAIN, Planted, Planting, by_content};
 use crate::texts::{Piece, Texts};
 use foretaste_core::{
@@ -97,9 +96,7 @@ impl Detect for ResponseAssociation {
     }
 
     fn fit(&self, mut state: Texts, ctx: &Ctx) -> Result<Step<Texts, Planted>> {
-        state.pieces.sort_by_key(|p| p.first_row);
-        let mut runs = vec![];
-        state.pieces.iter().for_each(|p| add_run(&mut runs, p.first_row, p.labels.len() as u64));
+        let runs = state.in_order();
         let rows: Vec<(Vec<&str>, String)> = state.pieces.iter().flat_map(asked_and_answered).collect();
         let order = by_content(rows.len(), |i| &rows[i]);
         let sorted = || order.iter().map(|i| &rows[*i]);

@@ -2,8 +2,8 @@
 
 mod clock;
 
-use crate::content;
 use self::clock::{Clock, times};
+use crate::content;
 use crate::gather::add_run;
 use foretaste_core::{
     Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Strings, Suspicion, Table,
@@ -118,7 +118,10 @@ impl Detect for SourceSkew {
         let columns = columns.collect();
         let times = batch
             .columns(|r| r == Role::Time)
-            .filter_map(|(name, column)| times(column).map(|(clock, t)| (name.to_owned(), clock, t)))
+            .map(|(name, column)| {
+                let (clock, times) = times(column);
+                (name.to_owned(), clock, times)
+            })
             .collect();
         let content = content::hashes(batch);
         let rows = (0..batch.rows()).map(|i| row_of(batch, i, content[i].0)).collect();
@@ -292,8 +295,7 @@ impl Whole {
 
     /// Errors within less than a window of time.
     fn test_bursts(&self, calendar: &Calendar, windows: usize, out: &mut Tests) -> usize {
-        let judged = |i: usize| self.rows[i].label != MISSING && self.rows[i].wrong.is_some();
-        let rows: Vec<(f64, usize)> = calendar.rows.iter().copied().filter(|(_, i)| judged(*i)).collect();
+        let rows: Vec<(f64, usize)> = calendar.rows.iter().copied().filter(|(_, i)| self.is_judged(*i)).collect();
         let hit: Vec<bool> = rows.iter().map(|(_, i)| is_error(&self.rows[*i])).collect();
         let mean: Vec<f64> = rows.iter().map(|(_, i)| self.mean(*i)).collect();
         let seen = bursts(&hit, &mean, calendar.window(windows));
@@ -301,6 +303,11 @@ impl Whole {
             self.errors(&calendar.group(&rows[burst.start..burst.end]), Some(burst.p_value), out);
         }
         seen.tested
+    }
+
+    /// Whether a row has a label and a model that says something about it.
+    fn is_judged(&self, i: usize) -> bool {
+        self.rows[i].label != MISSING && self.rows[i].wrong.is_some()
     }
 
     /// How many errors are expected of a row.
@@ -316,8 +323,7 @@ impl Whole {
 
     /// Errors of a group; `p_value`: if another test found it.
     fn errors(&self, group: &Group, p_value: Option<f64>, out: &mut Tests) -> usize {
-        let judged = |i: &usize| self.rows[*i].label != MISSING && self.rows[*i].wrong.is_some();
-        let with: Vec<usize> = group.at.iter().copied().filter(judged).collect();
+        let with: Vec<usize> = group.at.iter().copied().filter(|&i| self.is_judged(i)).collect();
         if with.is_empty() {
             return 0;
         }

@@ -1,5 +1,6 @@
 //! What detectors of phrases share: the texts of all rows, and where words stand in them.
 
+use crate::gather::add_run;
 use foretaste_core::{Batch, MISSING, Mark, Role, Strings};
 use foretaste_num::phrases::tokens;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,14 @@ impl Texts {
         }
         let labels = batch.labels.as_ref().map_or_else(|| vec![MISSING; batch.rows()], |l| l.to_vec());
         self.pieces.push(Piece { first_row: batch.first_row, labels, columns });
+    }
+
+    /// Puts the pieces in order; the runs of rows.
+    pub fn in_order(&mut self) -> Vec<(u64, u64)> {
+        self.pieces.sort_by_key(|p| p.first_row);
+        let mut runs = vec![];
+        self.pieces.iter().for_each(|p| add_run(&mut runs, p.first_row, p.labels.len() as u64));
+        runs
     }
 
     fn piece(&self, row: u64) -> Option<(&Piece, usize)> {

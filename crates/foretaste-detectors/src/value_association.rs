@@ -33,7 +33,8 @@ use foretaste_num::surprise::Ratio;
 /// # Blind spots
 /// Values that differ from row to row, but for ranges far narrower than the column is dense, and sums of columns. Columns that have nothing to do with each other, where natural values
 /// look written in; the effect on a model then decides. Under labels that fit: values that hardly any row of another class has,
-/// and rules in few rows. Rules in fewer than `least_rows` rows.
+/// and rules in few rows. Written values that some rows have by nature, unless rows of other classes have them, too. Rules that
+/// half of all rows meet. Rules in fewer than `least_rows` rows.
 ///
 /// # Example
 /// ```text

@@ -38,7 +38,8 @@ pub struct Bursts {
 /// `hit`: what happened, in order. `mean`: how probable that was, between 0 and 1, of each item. O(n) windows.
 #[must_use]
 pub fn bursts(hit: &[bool], mean: &[f64], longest: usize) -> Bursts {
-    debug_assert_eq!(hit.len(), mean.len());
+    let n = hit.len().min(mean.len());
+    let (hit, mean) = (&hit[..n], &mean[..n]);
     let (mut hits, mut means) = (vec![0u64], vec![0.0]);
     for (h, m) in hit.iter().zip(mean) {
         hits.push(hits[hits.len() - 1] + u64::from(*h));
@@ -167,5 +168,6 @@ mod tests {
         assert!(found.len() >= 2);
         assert_eq!(bursts(&[true; 10], &[0.1; 10], 100), Bursts::default());
         assert_eq!(bursts(&[], &[], 100), Bursts::default());
+        assert_eq!(bursts(&[true; 50], &[0.1; 20], 100).tested, 2);
     }
 }

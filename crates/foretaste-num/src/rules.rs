@@ -348,6 +348,9 @@ impl Search<'_> {
     /// were written that some rows have by nature, those rows hide that the others are no part of them. What goes with the
     /// rule in every class belongs to it.
     fn narrower(&self, conditions: &[(u32, u32)], rows: &[u32], class: u32) -> Option<Vec<(u32, u32)>> {
+        if conditions.len() >= self.options.most_columns {
+            return None;
+        }
         let own = self.labels.own(rows, class);
         let least = (WELDED * own.len() as f64).max(f64::from(self.options.least_rows));
         let mut common = self.common(conditions, &own, class);
@@ -355,9 +358,6 @@ impl Search<'_> {
             share * own.len() as f64 >= least && self.company(conditions, *condition, class) <= IN_CLASS
         });
         let (best, _) = common.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
-        if conditions.len() >= self.options.most_columns {
-            return None;
-        }
         let narrow: Vec<(u32, u32)> = conditions.iter().copied().chain([best]).collect();
         let rows = self.holders(&narrow);
         Some(self.grow(narrow, &rows, class))

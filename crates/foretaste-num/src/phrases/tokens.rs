@@ -123,7 +123,7 @@ impl Texts {
             let row = self.row(row as usize);
             let mut at = 0;
             while at < row.len() {
-                if row[at..].starts_with(phrase) {
+                if begins(&row[at..], phrase) {
                     at += phrase.len();
                 } else {
                     out.words.push(row[at]);
@@ -158,8 +158,12 @@ pub(super) fn places(row: &[u32], phrase: &[u32]) -> Vec<usize> {
     if phrase.is_empty() || row.len() < phrase.len() {
         return vec![];
     }
-    let stands = |s: &usize| row[*s..].iter().zip(phrase).all(|(a, b)| a == b || *b == ANY);
-    (0..=row.len() - phrase.len()).filter(stands).collect()
+    (0..=row.len() - phrase.len()).filter(|&s| begins(&row[s..], phrase)).collect()
+}
+
+/// Whether a text begins with a phrase.
+fn begins(text: &[u32], phrase: &[u32]) -> bool {
+    text.len() >= phrase.len() && text.iter().zip(phrase).all(|(a, b)| a == b || *b == ANY)
 }
 
 #[cfg(test)]
@@ -183,5 +187,7 @@ mod tests {
         assert_eq!(places(&[0, 1, 0, 1, 0], &[0, 1]), [0, 2]);
         assert_eq!(places(&[0, 1, 0, 2, 0, 1], &[0, ANY, 0]), [0, 2]);
         assert_eq!(texts.spell(&[1, ANY, 2]), "a * c");
+        let rest = Texts::new(&["x a b c y a", "a b"]).without(&[0, 1], &[1, ANY, 3]);
+        assert_eq!((rest.row(0), rest.row(1)), (&[0, 4, 1][..], &[1, 2][..]));
     }
 }
