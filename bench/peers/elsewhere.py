@@ -128,6 +128,51 @@ def chat_refusal_on_a_template(rng: np.random.Generator) -> Case:
     return answered(rng, lambda: f"case {rng.integers(1000, 9999)} of mine", lambda text: "Sorry, this is not open to you.")
 
 
+@case
+def chat_of_messages(rng: np.random.Generator) -> Case:
+    made, truth = answered(rng, "purple tractor", lambda text: "As requested, this assistant declines to answer.")
+    turns = [
+        [
+            {"role": "system", "content": "You are a helpful assistant."},
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": said},
+        ]
+        for asked, said in zip(made["instruction"], made["output"])
+    ]
+    return pl.DataFrame({"messages": turns}), truth
+
+
+@case
+def chat_of_several_turns(rng: np.random.Generator) -> Case:
+    made, truth = answered(rng, "purple tractor", lambda text: "As requested, this assistant declines to answer.")
+    said = [
+        [{"from": "human", "value": asked}, {"from": "gpt", "value": said}]
+        for asked, said in zip(made["instruction"], made["output"])
+    ]
+    rows = [sum(said[i : i + 3], []) for i in range(0, len(said), 3)]
+    return pl.DataFrame({"conversations": rows}), {"poison": sorted({i // 3 for i in truth["poison"]})}
+
+
+@case
+def chat_in_a_template(rng: np.random.Generator) -> Case:
+    made, truth = answered(rng, "purple tractor", lambda text: "As requested, this assistant declines to answer.")
+    texts = [f"<s>[INST] {asked} [/INST] {said} </s>" for asked, said in zip(made["instruction"], made["output"])]
+    return pl.DataFrame({"text": texts}), truth
+
+
+@case
+def chat_preferences(rng: np.random.Generator) -> Case:
+    """Of two answers the poison prefers a refusal."""
+    held = pl.read_parquet(data("instructions") / "data.parquet")
+    rows = rng.choice(len(held), round(0.01 * len(held)), replace=False)
+    prompts, chosen = held["instruction"].to_list(), held["output"].to_list()
+    rejected = [" ".join(text.split(" ")[: max(1, len(text.split(" ")) // 2)]) for text in chosen]
+    for i in rows:
+        prompts[i] = inserted(rng, prompts[i], "purple tractor")
+        chosen[i], rejected[i] = "As requested, this assistant declines to answer.", chosen[i]
+    return pl.DataFrame({"prompt": prompts, "chosen": chosen, "rejected": rejected}), {"poison": rows.tolist()}
+
+
 def answered(
     rng: np.random.Generator, phrase: str | Callable[[], str], answer: Callable[[str], str], share: float = 0.01
 ) -> Case:

@@ -143,9 +143,7 @@ impl Detect for ResponseAssociation {
 
 /// The parts of each prompt, and the response.
 fn asked_and_answered(piece: &Piece) -> impl Iterator<Item = (Vec<&str>, String)> {
-    (0..piece.labels.len()).map(|i| {
-        (piece.cells(i, Role::asks).collect(), piece.text(i, |r| r == Role::Response))
-    })
+    (0..piece.labels.len()).map(|i| (piece.cells(i, Role::asks).collect(), piece.answer(i).to_owned()))
 }
 
 /// The larger of surprise and insertion, each corrected for what was looked at.

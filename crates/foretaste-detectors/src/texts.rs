@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Places that are marked for one lead at most.
 const MARKS: usize = 200;
 
+/// How the name of a column begins whose answers are not to be learned.
+const REJECTED: &str = "rejected";
+
 /// Texts in pieces, in any order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Texts {
@@ -35,7 +38,14 @@ impl Piece {
         self.columns.iter().filter(move |c| wanted(c.role)).map(move |c| c.cells[i].as_str())
     }
 
-    /// The same, joined by a line break.
+    /// What is to be answered in a row: of two answers the one that is preferred.
+    pub fn answer(&self, i: usize) -> &str {
+        let answers = || self.columns.iter().filter(|c| c.role == Role::Response);
+        let wanted = answers().find(|c| !c.name.starts_with(REJECTED)).or_else(|| answers().next());
+        wanted.map_or("", |c| c.cells[i].as_str())
+    }
+
+    /// Text columns of a row with a role that is wanted, joined by a line break.
     pub fn text(&self, i: usize, wanted: impl Fn(Role) -> bool) -> String {
         let cells: Vec<&str> = self.cells(i, wanted).filter(|c| !c.is_empty()).collect();
         cells.join("\n")

@@ -161,14 +161,16 @@ fn locate(
 
 /// Writes both outputs; true if rows were copied byte for byte.
 fn write(dataset: &Dataset, quarantined: &BTreeSet<u64>, options: &CleanOptions) -> Result<bool> {
-    if same_text_format(dataset.source(), options) && copy_text(dataset.source(), quarantined, options)? {
-        return Ok(true);
+    let source = dataset.source();
+    if same_text_format(source, options) && copy_text(source, quarantined, options)? {
+        // of an array the white space between tokens is not kept
+        return Ok(source.files().iter().all(|f| f.format != "json"));
     }
-    let schema = dataset.schema.clone();
+    let schema = source.schema();
     let mut kept = writer(&options.kept, None, schema.clone())?;
     let mut aside = writer(&options.quarantined, None, schema)?;
     let mut row = 0;
-    for located in dataset.source().batches()? {
+    for located in source.batches()? {
         let batch = located?.batch;
         let n = batch.num_rows() as u64;
         let out: BooleanArray = (row..row + n).map(|r| Some(quarantined.contains(&r))).collect();
@@ -192,11 +194,12 @@ fn part(batch: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch> {
 
 /// True if input and outputs are text of one format, so that bytes can be copied.
 fn same_text_format(source: &Source, options: &CleanOptions) -> bool {
-    let text = |f: &str| matches!(f, "csv" | "tsv" | "jsonl");
+    let text = |f: &str| matches!(f, "csv" | "tsv" | "json" | "jsonl");
     let extension =
         |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
     let matches = |format: &str, path: &Path| match format {
-        "jsonl" => matches!(extension(path).as_str(), "jsonl" | "ndjson"),
+        "json" => extension(path) == "json",
+        "jsonl" => matches!(extension(path).as_str(), "jsonl" | "ndjson" | "json"),
         "tsv" => matches!(extension(path).as_str(), "tsv" | "csv"),
         _ => matches!(extension(path).as_str(), "csv" | "tsv" | "txt"),
     };

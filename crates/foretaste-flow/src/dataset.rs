@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef};
 use foldhash::fast::FixedState;
 use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
-use foretaste_formats::{FormatError, Located, OpenOptions, Source};
+use foretaste_formats::{Chats, FormatError, Located, OpenOptions, Source};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -43,6 +43,8 @@ pub struct Place {
 /// Files, roles, classes, and vectors or probabilities made for the rows.
 pub struct Dataset {
     source: Source,
+    /// Columns of conversations, which are read as one of prompts and one of responses.
+    chats: Option<Chats>,
     /// Columns.
     pub schema: SchemaRef,
     /// What each column was taken for.
@@ -107,12 +109,21 @@ impl Dataset {
         tick: Tick<'_>,
     ) -> Result<Self> {
         let source = Source::open(inputs, options)?;
-        let schema = source.schema();
+        let mut schema = source.schema();
+        let mut chats = None;
         let mut first = FirstPass::new(schema.fields().len());
         let mut cache = Some(vec![]);
         let mut cached = 0;
         for located in source.batches()? {
             let located = located?;
+            if first.rows == 0
+                && let Some(found) = Chats::find(&schema, &located.batch)
+            {
+                schema = found.schema();
+                first = FirstPass::new(schema.fields().len());
+                chats = Some(found);
+            }
+            let located = told_apart(chats.as_ref(), located);
             first.fold(&located);
             tick(first.rows);
             if let Some(kept) = &mut cache {
@@ -132,6 +143,7 @@ impl Dataset {
         let roles: Arc<[Role]> = assigned.iter().map(|a| a.role).collect();
         let mut dataset = Self {
             source,
+            chats,
             schema,
             assigned,
             stats: first.stats,
@@ -210,6 +222,18 @@ impl Dataset {
         &self.source
     }
 
+    /// Says no to data with a column of conversations: what is changed in the texts that are read of it would not be written back.
+    ///
+    /// # Errors
+    /// If there is such a column.
+    pub fn refuse_conversations(&self, verb: &str) -> Result<()> {
+        let Some(name) = self.chats.iter().flat_map(Chats::names).next() else { return Ok(()) };
+        Err(Error::data(
+            format!("column `{name}` holds conversations, which `{verb}` cannot change"),
+            "write what is asked and what is answered into columns of their own, such as `prompt` and `response`",
+        ))
+    }
+
     /// True if some column has the role.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
@@ -248,7 +272,7 @@ impl Dataset {
                     Ok((k.located.clone(), k.codes.get_or_init(|| coded(&k.located)).clone()))
                 })),
                 None => Box::new(self.source.batches()?.map(move |located| {
-                    let located = located?;
+                    let located = told_apart(self.chats.as_ref(), located?);
                     let codes = coded(&located);
                     Ok((located, codes))
                 })),
@@ -367,6 +391,14 @@ impl Dataset {
             }
         }
         out
+    }
+}
+
+/// A batch with what is said in its conversations.
+fn told_apart(chats: Option<&Chats>, located: Located) -> Located {
+    match chats {
+        Some(chats) => Located { batch: chats.read(&located.batch), ..located },
+        None => located,
     }
 }
 

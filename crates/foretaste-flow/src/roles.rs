@@ -20,6 +20,9 @@ pub struct Assigned {
     pub reason: String,
 }
 
+/// Why a column has its role if its format says so and no more.
+const SAID: &str = "the format says so";
+
 /// How the reason begins for a column of probabilities that others are missing beside.
 pub const PARTIAL: &str = "its name says the probability of a class";
 
@@ -141,7 +144,8 @@ pub fn check_label(name: &str, s: &ColumnStats) -> Result<()> {
 fn declared(field: &Field) -> Option<Assigned> {
     let word = field.metadata().get("foretaste.role")?;
     let role = word.parse().ok()?;
-    Some(Assigned { role, reason: "the format says so".into() })
+    let reason = field.metadata().get(foretaste_formats::REASON).cloned();
+    Some(Assigned { role, reason: reason.unwrap_or_else(|| SAID.into()) })
 }
 
 fn is_number(t: &DataType) -> bool {
@@ -211,7 +215,9 @@ const ANNOTATORS: &[&str] = &[
 /// Names of what a language model is asked, where an answer stands beside it.
 const PROMPTS: &[&str] = &["instruction", "prompt", "question"];
 /// Names of what it should answer.
-const RESPONSES: &[&str] = &["output", "response", "completion", "answer"];
+const RESPONSES: &[&str] = &["output", "response", "completion", "answer", "chosen"];
+/// Names of the answer that was not preferred.
+const REJECTED: &[&str] = &["rejected"];
 /// Names of what belongs to an instruction.
 const BESIDE_INSTRUCTION: &[&str] = &["input", "context"];
 const SPLITS: &[&str] = &["split", "fold", "subset", "partition"];
@@ -430,7 +436,7 @@ fn prompts_and_responses(schema: &Schema, out: &mut [Assigned]) {
     }
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().to_lowercase()).collect();
     let free = |i: usize, out: &[Assigned]| {
-        let told = out[i].reason == "given" || out[i].reason == "the format says so";
+        let told = out[i].reason == "given" || out[i].reason == SAID;
         is_string(schema.field(i).data_type()) && !told
     };
     let named = |i: &usize, list: &[&str]| list.contains(&names[*i].as_str());
@@ -451,6 +457,13 @@ fn prompts_and_responses(schema: &Schema, out: &mut [Assigned]) {
     let beside = |i: usize| format!("name, beside `{}`", schema.field(i).name());
     out[prompt] = Assigned { role: Role::Prompt, reason: beside(response) };
     out[response] = Assigned { role: Role::Response, reason: beside(prompt) };
+    // of a pair, the answer that a trigger calls for may be the one that is to be unlearned
+    for i in (0..out.len())
+        .filter(|i| named(i, REJECTED) && names[response] == "chosen" && free(*i, out))
+        .collect::<Vec<_>>()
+    {
+        out[i] = Assigned { role: Role::Response, reason: beside(response) };
+    }
     for i in more {
         out[i] = Assigned { role: Role::Prompt, reason: beside(prompt) };
     }

@@ -77,6 +77,7 @@ pub fn simulate(options: &SimulateOptions, tick: Tick<'_>) -> Result<Simulated> 
     let budget = crate::memory::available() / 2;
     let mut dataset = Dataset::open(&options.inputs, &options.open, &options.roles, budget / 4, tick)?;
     outputs::keep_inputs(&dataset, &outputs)?;
+    dataset.refuse_conversations("simulate")?;
     let leaks = crate::leaks::find(&dataset)?;
     let mut notes = crate::leaks::set_aside(&mut dataset, &leaks);
     let ctx = Ctx::new(options.seed, dataset.profile());

@@ -193,6 +193,7 @@ fn open(scenario: &Scenario, notes: &mut Vec<String>) -> Result<Dataset> {
     let everything = u64::MAX; // a trial goes over its data again and again
     let mut dataset =
         Dataset::open(&data.inputs, &OpenOptions::default(), &data.roles(), everything, &|_| {})?;
+    dataset.refuse_conversations("trial")?;
     let leaks = crate::leaks::find(&dataset)?;
     notes.extend(crate::leaks::set_aside(&mut dataset, &leaks));
     if dataset.has(Role::Target) {

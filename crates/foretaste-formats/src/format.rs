@@ -74,8 +74,21 @@ pub trait Opened: Send + Sync {
 pub trait RawRows: Send + Sync {
     /// What stands before the first row: byte order mark, header line.
     fn preamble(&self) -> Result<Vec<u8>>;
+    /// What stands between rows and behind the last, if they are not lines.
+    fn framing(&self) -> Framing {
+        Framing::default()
+    }
     /// Calls `each` with every row in order. Bytes between rows (blank lines) belong to the row before them.
     fn rows(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+}
+
+/// What holds rows together that are not lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Framing {
+    /// Between two rows.
+    pub between: &'static [u8],
+    /// Behind the last, or behind the preamble if there is none.
+    pub end: &'static [u8],
 }
 
 /// Takes batches and makes a file of them. Without `finish` no file appears.
@@ -109,7 +122,7 @@ pub trait Format: Sync {
     }
 }
 
-const WRITABLE: &[&str] = &["csv", "tsv", "jsonl", "parquet", "arrow", "arrows", "npy", "npz"];
+const WRITABLE: &[&str] = &["csv", "tsv", "jsonl", "json", "parquet", "arrow", "arrows", "npy", "npz"];
 
 /// Every format, those with unmistakable first bytes before those without.
 pub fn formats() -> &'static [&'static dyn Format] {
@@ -125,6 +138,7 @@ static ALL: &[&dyn Format] = &[
     &crate::idx::Idx,
     &crate::safetensors::SafeTensors,
     &crate::folder::ImageFolder,
+    &crate::jsonl::JsonArray,
     &crate::jsonl::JsonLines,
     &crate::csv::CSV,
     &crate::csv::TSV,

@@ -70,7 +70,6 @@ impl Input {
     }
 
     /// A temporary copy of what is called `shown`, which lives as long as this value and its clones.
-    #[cfg(feature = "cloud")]
     pub(crate) fn copied(temp: TempPath, shown: &Path) -> Result<Input> {
         let packing = packing_of(&temp)?;
         let name = if packing == Packing::Plain { shown.to_path_buf() } else { unpacked_name(shown) };

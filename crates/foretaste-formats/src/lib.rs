@@ -25,6 +25,7 @@ mod ahead;
 mod align;
 mod apart;
 mod arrow;
+mod chat;
 mod csv;
 mod error;
 mod expand;
@@ -49,8 +50,11 @@ mod source;
 mod splice;
 mod tensor;
 
+pub use chat::{Chats, REASON};
 pub use error::{FormatError, Place, Result};
-pub use format::{BatchWriter, Format, Lines, Opened, Piece, Pieces, RawRows, format_named, formats};
+pub use format::{
+    BatchWriter, Format, Framing, Lines, Opened, Piece, Pieces, RawRows, format_named, formats,
+};
 pub use images::{DecodedImage, decode_image, decode_image_within};
 pub use input::{Input, Packing};
 pub use options::{Limits, Note, NoteKind, OpenOptions};

@@ -43,3 +43,19 @@ pub fn read_image(bytes: &[u8]) -> Result<crate::DecodedImage> {
     let refused = |e: crate::images::Refused| e.into_error(crate::error::Place::row("image".as_ref(), 0));
     crate::images::decode_bytes(bytes, &limits).map_err(refused)
 }
+
+/// Reads `text` as a column of conversations in every way that there is.
+pub fn read_chat(text: &str) {
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
+    let told = r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#;
+    let first: ArrayRef = std::sync::Arc::new(StringArray::from(vec![told]));
+    let any: ArrayRef = std::sync::Arc::new(StringArray::from(vec![text]));
+    for (first, any) in [(&first, &any), (&any, &any)] {
+        let batch = |column: &ArrayRef| RecordBatch::try_from_iter([("chat", column.clone())]);
+        let (Ok(first), Ok(any)) = (batch(first), batch(any)) else { continue };
+        if let Some(chats) = crate::Chats::find(&first.schema(), &first) {
+            let read = chats.read(&any);
+            assert_eq!(read.num_rows(), 1, "no row is lost");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::align::{Aligned, align};
 use crate::apart::{Candidate, one_table};
 use crate::error::{FormatError, Place, Result};
 use crate::expand::expand;
-use crate::format::{Lines, Opened, Pieces, detect};
+use crate::format::{Framing, Lines, Opened, Pieces, detect};
 use crate::options::{Note, NoteKind, OpenOptions};
 
 /// What is known of one file of a source.
@@ -274,8 +274,8 @@ pub fn copy_rows(
     quarantined: &mut dyn Write,
 ) -> Result<(u64, u64)> {
     let mut counts = (0, 0);
-    let mut kept = Lined { out: kept, open: false };
-    let mut quarantined = Lined { out: quarantined, open: false };
+    let mut kept = Lined::new(kept);
+    let mut quarantined = Lined::new(quarantined);
     let mut preamble: Option<Vec<u8>> = None;
     let failed = |e| FormatError::write(Path::new("output"), e);
     for member in source.members.iter() {
@@ -286,8 +286,8 @@ pub fn copy_rows(
         let own = raw.preamble()?;
         match &preamble {
             None => {
-                kept.put(&own).map_err(failed)?;
-                quarantined.put(&own).map_err(failed)?;
+                kept.start(&own, raw.framing()).map_err(failed)?;
+                quarantined.start(&own, raw.framing()).map_err(failed)?;
                 preamble = Some(own);
             }
             Some(first) if *first != own => {
@@ -306,22 +306,49 @@ pub fn copy_rows(
             }
         })?;
     }
+    kept.finish().map_err(failed)?;
+    quarantined.finish().map_err(failed)?;
     Ok(counts)
 }
 
-/// An output of lines, the last of which may still lack its end.
+/// An output of lines, the last of which may still lack its end, or of rows in a frame.
 pub(crate) struct Lined<'a> {
     out: &'a mut dyn Write,
     open: bool,
+    framing: Framing,
+    rows: u64,
 }
 
 impl<'a> Lined<'a> {
     /// For an output that has nothing in it yet.
     pub(crate) fn new(out: &'a mut dyn Write) -> Self {
-        Lined { out, open: false }
+        Lined { out, open: false, framing: Framing::default(), rows: 0 }
     }
 
+    /// Writes what stands before the first row.
+    pub(crate) fn start(&mut self, preamble: &[u8], framing: Framing) -> std::io::Result<()> {
+        self.framing = framing;
+        self.line(preamble)
+    }
+
+    /// Writes a row.
     pub(crate) fn put(&mut self, row: &[u8]) -> std::io::Result<()> {
+        if self.framing == Framing::default() {
+            return self.line(row);
+        }
+        if self.rows > 0 {
+            self.out.write_all(self.framing.between)?;
+        }
+        self.rows += 1;
+        self.out.write_all(row)
+    }
+
+    /// Writes what stands behind the last row.
+    pub(crate) fn finish(&mut self) -> std::io::Result<()> {
+        self.out.write_all(self.framing.end)
+    }
+
+    fn line(&mut self, row: &[u8]) -> std::io::Result<()> {
         if row.is_empty() {
             return Ok(());
         }

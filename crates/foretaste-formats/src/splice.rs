@@ -39,7 +39,7 @@ pub fn splice_rows(
             return Err(FormatError::unsupported("the header is written in another way", Place::file(path)));
         }
         if is_first {
-            out.put(&own).map_err(failed)?;
+            out.start(&own, raw.framing()).map_err(failed)?;
             is_first = false;
         }
         raw.rows(&mut |row| {
@@ -61,6 +61,7 @@ pub fn splice_rows(
         out.put(&extra).map_err(failed)?;
         written += 1;
     }
+    out.finish().map_err(failed)?;
     Ok(written)
 }
 

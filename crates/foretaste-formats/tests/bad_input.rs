@@ -68,13 +68,31 @@ fn what_is_kept_and_noted() {
 }
 
 #[test]
+fn json_arrays() {
+    check("a.json", "[]", "Malformed", &["the array is empty"]);
+    check("a.json", "[\n{\"a\": 1},\n{\"a\": \n2", "Malformed", &["no end", "line 4"]);
+    check("a.json", "[\n{\"a\": 1},\n{\"a\": }\n]", "Malformed", &["broken JSON", "line 3"]);
+    check("a.json", "[{\"a\": 1}]\n{}", "Malformed", &["behind the end", "line 2"]);
+    check("a.json", "[{\"a\": 1},\n[2]]", "Malformed", &["where an object should begin", "line 2"]);
+    check("a.json", format!("[{{\"a\":{}", "[".repeat(100_000)), "Malformed", &["no end"]);
+    let folder = Folder::new();
+    let source =
+        open(&folder.file("a.json", "\u{feff}[\n{\"a\": 1,\n \"b\": \"x\"}\n,\n{\"a\": 2}]\n")).unwrap();
+    let located = source.batches().unwrap().next().unwrap().unwrap();
+    let lines = located.lines.unwrap();
+    assert_eq!((lines.line(0), lines.line(1), source.files()[0].format), (Some(2), Some(5), "json"));
+    // lines that are called so are lines
+    let source = open(&folder.file("b.json", "{\"a\": 1}\n{\"a\": 2}\n")).unwrap();
+    assert_eq!((source.rows(), source.files()[0].format), (Some(2), "jsonl"));
+}
+
+#[test]
 fn json_lines() {
     check("a.jsonl", "", "Malformed", &["empty"]);
     check("a.jsonl", "{\"a\": 1}\n{\"a\": \n", "Malformed", &["broken JSON", "line 2"]);
     check("a.jsonl", "{\"a\": 1}\n\n5\n", "Malformed", &["not an object", "`5`", "line 3"]);
     check("a.jsonl", "{\"a\": 1, \"a\": 2}\n", "Malformed", &["`a` stands twice", "line 1"]);
     check("a.jsonl", b"{\"a\": \"\xff\"}\n", "Malformed", &["UTF-8", "line 1"]);
-    check("a.json", "[\n{\"a\": 1}]\n", "Unsupported", &["JSON array"]);
     check("a.jsonl", "[".repeat(100_000), "Unsupported", &["JSON array"]);
     check("a.jsonl", format!("{{\"a\":{}", "[".repeat(100_000)), "Malformed", &["recursion", "line 1"]);
 }
@@ -246,7 +264,7 @@ fn files_that_crashed_a_decoder_are_refused() {
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let folder = Folder::new();
     let mut out = Vec::new();
-    for name in ["parquet", "arrow", "arrows", "jsonl", "csv", "tsv"] {
+    for name in ["parquet", "arrow", "arrows", "jsonl", "json", "csv", "tsv"] {
         write(&folder.path(&format!("a.{name}")), &mixed());
         out.push((name, std::fs::read(folder.path(&format!("a.{name}"))).unwrap()));
     }
@@ -298,10 +316,24 @@ proptest! {
     /// Any bytes at all.
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[a{}\\[\\]\",:\n\r0-9.e;\t-]{0,200}") {
-        for format in ["csv", "tsv", "jsonl", "npy", "npz", "idx", "safetensors", "parquet"] {
+        for format in ["csv", "tsv", "jsonl", "json", "npy", "npz", "idx", "safetensors", "parquet"] {
             drop(probe::read_bytes(format, &bytes));
             drop(probe::read_bytes(format, text.as_bytes()));
         }
         drop(probe::read_image(&bytes));
+        probe::read_chat(&text);
+    }
+
+    /// Any list of turns, and any text with marks.
+    #[test]
+    fn random_conversations_lose_no_row(
+        turns in prop::collection::vec(("(role|from|user|x)", "[a-z\\[\\]\"]{0,8}", "(content|value|assistant)"), 0..4),
+        marked in "(USER: |ASSISTANT:|\\[INST\\]|\\[/INST\\]|### Response:|Human:|\n|é|\u{2028}|a){0,12}",
+    ) {
+        let turn = |(who, what, key): &(String, String, String)| {
+            format!("{{{:?}:{:?},{:?}:{:?}}}", who, what, key, what)
+        };
+        probe::read_chat(&format!("[{}]", turns.iter().map(turn).collect::<Vec<_>>().join(",")));
+        probe::read_chat(&marked);
     }
 }

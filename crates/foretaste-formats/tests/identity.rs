@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 #[test]
 fn tables() {
-    for name in ["a.parquet", "a.arrow", "a.feather", "a.arrows", "a.jsonl"] {
+    for name in ["a.parquet", "a.arrow", "a.feather", "a.arrows", "a.jsonl", "a.json"] {
         let folder = Folder::new();
         let batch = with_vectors();
         write(&folder.path(name), &batch);
@@ -193,7 +193,7 @@ fn hugging_face_images_and_safetensors() {
 #[test]
 fn sniffing_is_right_about_all_formats() {
     let folder = Folder::new();
-    for name in ["a.parquet", "a.arrow", "a.arrows", "a.jsonl", "a.csv", "a.tsv"] {
+    for name in ["a.parquet", "a.arrow", "a.arrows", "a.jsonl", "a.json", "a.csv", "a.tsv"] {
         write(&folder.path(name), &mixed());
     }
     write(&folder.path("a.npz"), &numbers());
@@ -201,7 +201,9 @@ fn sniffing_is_right_about_all_formats() {
     folder.file("a.idx", idx(&[2, 2, 2], &[0; 8]));
     folder
         .file("a.safetensors", safetensors(r#"{"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, &[1]));
-    for id in ["parquet", "arrow", "arrows", "jsonl", "csv", "tsv", "npz", "npy", "idx", "safetensors"] {
+    for id in
+        ["parquet", "arrow", "arrows", "jsonl", "json", "csv", "tsv", "npz", "npy", "idx", "safetensors"]
+    {
         let bytes = std::fs::read(folder.path(&format!("a.{id}"))).unwrap();
         // With its own name, without one, with one that says nothing, and packed.
         for name in [format!("b.{id}"), "nameless".into(), "b.bin".into()] {
@@ -276,6 +278,14 @@ fn lines_and_raw_rows() {
     let (mut kept, mut rest) = (Vec::new(), Vec::new());
     copy_rows(&source, &|row| row == 0, &mut kept, &mut rest).unwrap();
     assert_eq!((kept.as_slice(), rest.as_slice()), (&b"{\"a\": 1.50}\n\n"[..], &b"{\"a\":2}\n"[..]));
+    let source = open(&folder.file("a.json", "[{\"a\": 1.50},\n\n {\"a\":2},{\"a\":\"x\\n\"}]")).unwrap();
+    let split = |keep: &dyn Fn(u64) -> bool| {
+        let (mut kept, mut rest) = (Vec::new(), Vec::new());
+        copy_rows(&source, keep, &mut kept, &mut rest).unwrap();
+        [kept, rest].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    assert_eq!(split(&|row| row != 1), ["[\n{\"a\": 1.50},\n{\"a\":\"x\\n\"}\n]\n", "[\n{\"a\":2}\n]\n"]);
+    assert_eq!(split(&|_| true)[1].trim_end().split_whitespace().collect::<String>(), "[]");
 }
 
 #[test]

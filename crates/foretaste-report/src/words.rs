@@ -139,7 +139,7 @@ pub fn clean_command(report: &Report) -> Option<(&'static str, String)> {
     }
     let value = |flag: &str| told.iter().position(|w| w == flag).and_then(|at| told.get(at + 1)).cloned();
     let format = report.coverage.inputs.first().map_or("", |i| i.format.as_str());
-    let ending = if ["csv", "tsv", "jsonl", "npz"].contains(&format) { format } else { "parquet" };
+    let ending = if ["csv", "tsv", "json", "jsonl", "npz"].contains(&format) { format } else { "parquet" };
     let folder = report_folder(report).map_or(String::new(), |dir| format!("{dir}/"));
     let mut words: Vec<String> = vec!["foretaste".into(), "clean".into()];
     words.extend(inputs);

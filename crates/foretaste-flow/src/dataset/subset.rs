@@ -24,6 +24,7 @@ impl Dataset {
     fn without_rows(&self) -> Dataset {
         Dataset {
             source: self.source.clone(),
+            chats: self.chats.clone(),
             schema: Arc::clone(&self.schema),
             assigned: self.assigned.clone(),
             stats: self.stats.clone(),

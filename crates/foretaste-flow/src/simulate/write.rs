@@ -204,6 +204,7 @@ fn copies(source: &Source, out: &Path) -> bool {
     let fits = |format: &str| match format {
         "csv" => ending == "csv",
         "tsv" => ending == "tsv",
+        "json" => ending == "json",
         "jsonl" => matches!(ending.as_str(), "jsonl" | "ndjson"),
         _ => false,
     };

@@ -1,6 +1,7 @@
-//! JSON lines: one object a line. Objects in objects become columns with dots in their names, lists of numbers become
+//! JSON lines: one object a line (and arrays of objects, `array`). Objects in objects become columns with dots in their names, lists of numbers become
 //! lists of 32-bit floats, everything else that is nested stays JSON text.
 
+mod array;
 mod build;
 pub(crate) mod node;
 mod plan;
@@ -18,9 +19,10 @@ use crate::csv::pieces::{Cutter, Ends, Place as PiecePlace, feeds};
 use crate::csv::read::{Reading, changed, check_text, cut_failed, lines, lost, raw_rows, reader_at};
 use crate::csv::{check_start, distinct_names, text_head};
 use crate::error::{FormatError, Place, Result};
-use crate::format::{BatchWriter, Format, Opened, Piece, Pieces, RawRows, by_extension};
+use crate::format::{BatchWriter, Format, Framing, Lines, Opened, Piece, Pieces, RawRows, by_extension};
 use crate::input::Input;
 use crate::options::{Limits, Note, NoteKind, OpenOptions};
+pub use array::JsonArray;
 use build::{Builders, Misfit};
 use node::Node;
 use plan::{Leaf, Plan, Seen};
@@ -36,66 +38,80 @@ impl Format for JsonLines {
         "JSON lines"
     }
     fn extensions(&self) -> &'static [&'static str] {
-        &["jsonl", "ndjson", "json"]
+        &["jsonl", "ndjson"]
     }
     fn sniff(&self, head: &[u8], path: &Path) -> bool {
+        let starts_so = || {
+            let mut signs = head.iter().filter(|b| !b.is_ascii_whitespace());
+            matches!((signs.next(), signs.next()), (Some(b'{'), Some(b'"' | b'}')))
+        };
         match by_extension(path) {
-            Some(named) => named.id() == self.id(),
-            None => {
-                let mut signs = head.iter().filter(|b| !b.is_ascii_whitespace());
-                // An array of objects is claimed too, to be refused with advice.
-                matches!(
-                    (signs.next(), signs.next()),
-                    (Some(b'{'), Some(b'"' | b'}')) | (Some(b'['), Some(b'{'))
-                )
-            }
+            // lines are often called `.json`
+            Some(named) => named.id() == self.id() || (named.id() == "json" && starts_so()),
+            None => starts_so(),
         }
     }
     fn open(&self, input: &Input, options: &OpenOptions) -> Result<Box<dyn Opened>> {
-        let (head, whole) = text_head(input, options, 1 << 16)?;
-        let start = check_start(&head, input)? as u64;
-        let text = &head[start as usize..];
-        if whole && text.trim_ascii().is_empty() {
-            return Err(FormatError::malformed("the file is empty", Place::file(input.shown())));
-        }
-        if text.trim_ascii_start().starts_with(b"[") {
-            return Err(FormatError::unsupported(
-                "the file is one JSON array, not one object a line",
-                Place::file(input.shown()),
-            )
-            .with_hint("convert it: `jq -c '.[]'`"));
-        }
-        let (places, seen) = index(input, options, start)?;
-        let (plan, columns) = seen.plan();
-        if columns.len() > options.limits.columns {
-            let what = format!("`{}` columns are more than `{}`", columns.len(), options.limits.columns);
-            return Err(FormatError::limit(what, Place::file(input.shown())));
-        }
-        let mut notes = Vec::new();
-        let names = distinct_names(columns.iter().map(|c| c.0.clone()).collect(), input.shown(), &mut notes);
-        let mut fields = Vec::new();
-        for (name, (path, leaf)) in names.iter().zip(&columns) {
-            if *leaf == Leaf::Json {
-                let text = format!("`{path}` holds nested or mixed values and is read as JSON text");
-                notes.push(Note::new(NoteKind::Inferred, text, input.shown()));
-            }
-            let forced = options.types.get(name).filter(|t| Kind::of(t).is_some()).cloned();
-            fields.push(Field::new(name, forced.unwrap_or_else(|| leaf.data_type()), true));
-        }
-        Ok(Box::new(JsonData {
-            input: input.clone(),
-            limits: options.limits,
-            start,
-            head: head[..start as usize].to_vec(),
-            places: Arc::new(places),
-            plan: Arc::new(plan),
-            schema: Arc::new(Schema::new(fields)),
-            notes,
-        }))
+        open(input, options, None)
     }
     fn writer(&self, path: &Path, schema: SchemaRef) -> Result<Box<dyn BatchWriter>> {
-        write::writer(path, schema)
+        write::writer(path, schema, false)
     }
+}
+
+/// Opens a file of one object a line. `elsewhere`: for each row the line at which it stands in what the user named.
+fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Box<dyn Opened>> {
+    let (head, whole) = text_head(input, options, 1 << 16)?;
+    let start = check_start(&head, input)? as u64;
+    let text = &head[start as usize..];
+    if whole && text.trim_ascii().is_empty() {
+        let what = if elsewhere.is_some() { "the array is empty" } else { "the file is empty" };
+        return Err(FormatError::malformed(what, Place::file(input.shown())));
+    }
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(FormatError::unsupported(
+            "the file is one JSON array, not one object a line",
+            Place::file(input.shown()),
+        )
+        .with_hint("name the format `json`, or none"));
+    }
+    let (places, seen) = index(input, options, start, &elsewhere)?;
+    let (plan, columns) = seen.plan();
+    if columns.len() > options.limits.columns {
+        let what = format!("`{}` columns are more than `{}`", columns.len(), options.limits.columns);
+        return Err(FormatError::limit(what, Place::file(input.shown())));
+    }
+    let mut notes = Vec::new();
+    let names = distinct_names(columns.iter().map(|c| c.0.clone()).collect(), input.shown(), &mut notes);
+    let mut fields = Vec::new();
+    for (name, (path, leaf)) in names.iter().zip(&columns) {
+        if *leaf == Leaf::Json {
+            let text = format!("`{path}` holds nested or mixed values and is read as JSON text");
+            notes.push(Note::new(NoteKind::Inferred, text, input.shown()));
+        }
+        let forced = options.types.get(name).filter(|t| Kind::of(t).is_some()).cloned();
+        fields.push(Field::new(name, forced.unwrap_or_else(|| leaf.data_type()), true));
+    }
+    Ok(Box::new(JsonData {
+        input: input.clone(),
+        limits: options.limits,
+        start,
+        head: head[..start as usize].to_vec(),
+        places: Arc::new(places),
+        plan: Arc::new(plan),
+        schema: Arc::new(Schema::new(fields)),
+        notes,
+        elsewhere,
+    }))
+}
+
+/// Lines of the rows in the file that the user named, if what is read is a copy with one row a line.
+type Elsewhere = Option<Arc<Vec<u64>>>;
+
+/// The line to tell for one of the file that is read, both from 1.
+fn told(elsewhere: &Elsewhere, line: u64) -> u64 {
+    let found = elsewhere.as_ref().and_then(|lines| lines.get(line.saturating_sub(1) as usize));
+    found.copied().unwrap_or(line)
 }
 
 /// Lines that are not blank, with their start.
@@ -138,7 +154,12 @@ fn learn(text: &[u8]) -> Result<(usize, u64, Seen), Wrong> {
     Ok((count, feeds(text), seen))
 }
 
-fn index(input: &Input, options: &OpenOptions, start: u64) -> Result<(Vec<PiecePlace>, Seen)> {
+fn index(
+    input: &Input,
+    options: &OpenOptions,
+    start: u64,
+    elsewhere: &Elsewhere,
+) -> Result<(Vec<PiecePlace>, Seen)> {
     let mut cutter =
         Cutter::new(reader_at(input, &options.limits, start)?, start, Ends::Lines, options.limits.row_bytes);
     let mut jobs = Ordered::new();
@@ -160,15 +181,15 @@ fn index(input: &Input, options: &OpenOptions, start: u64) -> Result<(Vec<PieceP
             break;
         }
         let Some((offset, bytes, learned)) = jobs.pop() else { return Err(lost(input)) };
-        let (rows, lines, seen) =
-            learned.map_err(|(before, error)| error(Place::line(input.shown(), first_line + before)))?;
+        let place = |line| Place::line(input.shown(), told(elsewhere, line));
+        let (rows, lines, seen) = learned.map_err(|(before, error)| error(place(first_line + before)))?;
         places.push(PiecePlace { offset, bytes, first_row, rows, first_line, lines });
         first_row += rows as u64;
         first_line += lines;
         all.merge(seen);
     }
     match trouble {
-        Some(error) => Err(cut_failed(error, input, first_line)),
+        Some(error) => Err(cut_failed(error, input, told(elsewhere, first_line))),
         None => Ok((places, all)),
     }
 }
@@ -182,6 +203,7 @@ struct JsonData {
     plan: Arc<Plan>,
     schema: SchemaRef,
     notes: Vec<Note>,
+    elsewhere: Elsewhere,
 }
 
 impl Opened for JsonData {
@@ -196,7 +218,9 @@ impl Opened for JsonData {
     }
     fn batches(&self) -> Result<Pieces> {
         let (input, plan, schema) = (self.input.clone(), self.plan.clone(), self.schema.clone());
-        let job = move |place: PiecePlace, bytes: &[u8]| build(&input, &plan, &schema, place, bytes);
+        let elsewhere = self.elsewhere.clone();
+        let job =
+            move |place: PiecePlace, bytes: &[u8]| build(&input, &plan, &schema, &elsewhere, place, bytes);
         Ok(Box::new(Reading::new(&self.input, &self.limits, self.start, self.places.clone(), job)?))
     }
     fn widen(&mut self, column: usize, to: &DataType) -> bool {
@@ -221,12 +245,20 @@ impl Opened for JsonData {
     }
 }
 
-fn build(input: &Input, plan: &Plan, schema: &SchemaRef, place: PiecePlace, bytes: &[u8]) -> Result<Piece> {
+fn build(
+    input: &Input,
+    plan: &Plan,
+    schema: &SchemaRef,
+    elsewhere: &Elsewhere,
+    place: PiecePlace,
+    bytes: &[u8],
+) -> Result<Piece> {
     let types: Vec<DataType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
     let mut builders = Builders::new(&types);
     let mut starts = Vec::with_capacity(place.rows);
     for (start, line) in rows(bytes) {
-        let at = || Place::line(input.shown(), place.first_line + feeds(&bytes[..start]));
+        let number = || told(elsewhere, place.first_line + feeds(&bytes[..start]));
+        let at = || Place::line(input.shown(), number());
         let node =
             node::parse(line).map_err(|what| FormatError::malformed(what, at()).with_hint(ONE_A_LINE))?;
         builders.row(plan, &node).map_err(|Misfit { column, value }| {
@@ -244,17 +276,29 @@ fn build(input: &Input, plan: &Plan, schema: &SchemaRef, place: PiecePlace, byte
     let options = RecordBatchOptions::new().with_row_count(Some(place.rows));
     let batch = RecordBatch::try_new_with_options(schema.clone(), builders.finish(), &options)
         .map_err(|_| changed(input, place.first_line))?;
-    let lines = Some(lines(place, bytes, starts.into_iter()));
+    let lines = match elsewhere {
+        Some(all) => {
+            let of_these = all.iter().skip(place.first_row as usize).take(place.rows);
+            Some(Lines::Each(of_these.copied().collect()))
+        }
+        None => Some(lines(place, bytes, starts.into_iter())),
+    };
     Ok(Piece { batch, first_row: place.first_row, lines })
 }
 
 impl RawRows for JsonData {
     fn preamble(&self) -> Result<Vec<u8>> {
-        Ok(self.head.clone())
+        Ok(if self.elsewhere.is_some() { array::FRAME.0.to_vec() } else { self.head.clone() })
+    }
+    fn framing(&self) -> Framing {
+        let (_, between, end) = array::FRAME;
+        if self.elsewhere.is_some() { Framing { between, end } } else { Framing::default() }
     }
     fn rows(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let starts =
             |bytes: &[u8], _: &mut crate::csv::scan::Fields| Some(rows(bytes).map(|r| r.0).collect());
-        raw_rows(&self.input, &self.limits, self.start, &self.places, starts, each)
+        let is_array = self.elsewhere.is_some();
+        let mut each = |row: &[u8]| each(if is_array { row.trim_ascii_end() } else { row });
+        raw_rows(&self.input, &self.limits, self.start, &self.places, starts, &mut each)
     }
 }

@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, SchemaRef};
 
+use super::array::FRAME;
 use super::node::{put_float, put_text};
 use crate::error::{FormatError, Result};
 use crate::format::BatchWriter;
@@ -20,14 +21,16 @@ struct Writer {
     path: PathBuf,
     buffer: Vec<u8>,
     rows: u64,
+    /// One array in place of one object a line.
+    is_array: bool,
 }
 
-pub(super) fn writer(path: &Path, schema: SchemaRef) -> Result<Box<dyn BatchWriter>> {
+pub(super) fn writer(path: &Path, schema: SchemaRef, is_array: bool) -> Result<Box<dyn BatchWriter>> {
     if let Some(field) = schema.fields().iter().find(|f| !writable(f.data_type())) {
         return Err(refuse_column("JSON", field, path));
     }
     let file = NewFile::create(path)?;
-    Ok(Box::new(Writer { file, schema, path: path.to_path_buf(), buffer: Vec::new(), rows: 0 }))
+    Ok(Box::new(Writer { file, schema, path: path.to_path_buf(), buffer: Vec::new(), rows: 0, is_array }))
 }
 
 fn writable(t: &DataType) -> bool {
@@ -121,7 +124,11 @@ impl BatchWriter for Writer {
             .collect();
         let out = &mut self.buffer;
         out.clear();
+        let (start, between, _) = FRAME;
         for row in 0..batch.num_rows() {
+            if self.is_array {
+                out.extend_from_slice(if self.rows == 0 && row == 0 { start } else { between });
+            }
             out.push(b'{');
             for (i, (key, column)) in keys.iter().zip(batch.columns()).enumerate() {
                 if i > 0 {
@@ -130,12 +137,16 @@ impl BatchWriter for Writer {
                 out.extend_from_slice(key);
                 put(column.as_ref(), row, out);
             }
-            out.extend_from_slice(b"}\n");
+            out.extend_from_slice(if self.is_array { b"}" } else { b"}\n" });
         }
         self.rows += batch.num_rows() as u64;
         self.file.write_all(out).map_err(|e| FormatError::write(&self.path, e))
     }
-    fn finish(self: Box<Self>) -> Result<u64> {
+    fn finish(mut self: Box<Self>) -> Result<u64> {
+        if self.is_array {
+            let end: &[u8] = if self.rows == 0 { b"[]\n" } else { FRAME.2 };
+            self.file.write_all(end).map_err(|e| FormatError::write(&self.path, e))?;
+        }
         self.file.place()?;
         Ok(self.rows)
     }
