@@ -5,7 +5,7 @@ mod subset;
 use crate::columns::{ColumnStats, thousands};
 use crate::error::{Error, Result};
 use crate::roles::{Assigned, GivenRoles, PARTIAL, check_label, check_target, infer};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use foldhash::fast::FixedState;
 use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
@@ -220,6 +220,12 @@ impl Dataset {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Rows of another file with what is said in the conversations in them.
+    #[must_use]
+    pub fn with_conversations(&self, batch: RecordBatch) -> RecordBatch {
+        self.chats.as_ref().map_or_else(|| batch.clone(), |chats| chats.read_of(&batch))
     }
 
     /// Says no to data with a column of conversations: what is changed in the texts that are read of it would not be written back.

@@ -173,6 +173,35 @@ impl Chats {
             .unwrap_or_else(|_| RecordBatch::new_empty(self.schema()))
     }
 
+    /// Rows of another file with what is said in its columns of the same names, where it lacks that: a turn of one speaker may
+    /// be all there is.
+    #[must_use]
+    pub fn read_of(&self, batch: &RecordBatch) -> RecordBatch {
+        let own = batch.schema();
+        let mut fields: Vec<Arc<Field>> = own.fields().iter().map(Arc::clone).collect();
+        let mut columns = batch.columns().to_vec();
+        for chat in &self.chats {
+            let name = self.schema.field(chat.at).name();
+            let Some(column) = batch.column_by_name(name) else { continue };
+            let shape = match (column.data_type(), chat.shape) {
+                (DataType::List(_) | DataType::LargeList(_), _) => Shape::Nested,
+                (_, Shape::Nested) => Shape::Json,
+                (_, shape) => shape,
+            };
+            let said = Chat { shape, ..chat.clone() }.read(column);
+            for (speaker, text) in chat.speakers().zip(said) {
+                let name = named(name, speaker);
+                if own.field_with_name(&name).is_err() {
+                    fields.push(Arc::new(Field::new(name, DataType::LargeUtf8, true)));
+                    columns.push(text);
+                }
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+            .unwrap_or_else(|_| batch.clone())
+    }
+
     /// Names of the columns that hold conversations.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.chats.iter().map(|c| self.schema.field(c.at).name().as_str())

@@ -38,7 +38,7 @@ pub fn read(dataset: &Dataset, options: &TraceOptions) -> Result<Questions> {
         for batch in batches {
             places.extend((1..=batch.num_rows()).map(|i| format!("{file} {word} {}", number + i)));
             number += batch.num_rows();
-            pieces.push(fitted(dataset, &batch, file)?);
+            pieces.push(fitted(dataset, &dataset.with_conversations(batch), file)?);
         }
     }
     let mut own_rows = vec![];
@@ -126,18 +126,24 @@ fn fitted(dataset: &Dataset, batch: &RecordBatch, file: &str) -> Result<RecordBa
     let mut columns: Vec<ArrayRef> = vec![];
     let mut missing = vec![];
     for (field, role) in dataset.schema.fields().iter().zip(dataset.roles.iter()) {
+        let is_read = role.is_text() || matches!(role, Role::Feature | Role::Image | Role::Embedding);
+        let nothing = || new_null_array(field.data_type(), batch.num_rows());
         match batch.column_by_name(field.name()) {
-            Some(column) => columns.push(arrow_cast::cast(column, field.data_type()).map_err(|e| {
-                let problem =
-                    format!("column `{}` cannot be read as in the training data: {e}", field.name());
-                Error::file(file, problem, "give the input in the columns of the training data")
-            })?),
+            Some(column) => columns.push(match arrow_cast::cast(column, field.data_type()) {
+                Ok(column) => column,
+                Err(_) if !is_read => nothing(),
+                Err(e) => {
+                    let problem =
+                        format!("column `{}` cannot be read as in the training data: {e}", field.name());
+                    let hint = "give the input in the columns of the training data";
+                    return Err(Error::file(file, problem, hint));
+                }
+            }),
             None => {
-                let is_read = role.is_text() || matches!(role, Role::Feature | Role::Image | Role::Embedding);
                 if is_read {
                     missing.push(format!("`{}`", field.name()));
                 }
-                columns.push(new_null_array(field.data_type(), batch.num_rows()));
+                columns.push(nothing());
             }
         }
     }

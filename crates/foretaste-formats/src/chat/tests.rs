@@ -164,3 +164,17 @@ fn what_two_answers_have_in_common_is_asked_once() {
     assert_eq!(made[2].1, vec![None, Some("f".into())]);
     assert_eq!(made[3].1, said(&["e", "g"]));
 }
+
+#[test]
+fn a_turn_of_one_speaker_is_read_as_in_other_data() {
+    let first = texts(&[Some(r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#)]);
+    let chats = Chats::find(&first.schema(), &first).unwrap();
+    let asked = chats.read_of(&texts(&[Some(r#"[{"role":"user","content":"only asked"}]"#)]));
+    let cell = |name: &str| {
+        let column = asked.column_by_name(name).unwrap().as_any().downcast_ref::<LargeStringArray>().unwrap();
+        column.is_valid(0).then(|| column.value(0).to_owned())
+    };
+    assert_eq!((cell("chat.user"), cell("chat.assistant")), (Some("only asked".into()), None));
+    let other = batch("words", Arc::new(StringArray::from(vec!["a"])));
+    assert_eq!(chats.read_of(&other), other);
+}

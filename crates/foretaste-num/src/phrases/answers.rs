@@ -67,8 +67,10 @@ pub struct Answers {
     pub asked: usize,
 }
 
-/// Most words that are read of a prompt or response.
-const READ: usize = 512;
+/// Words that are read of a prompt or response at least, and at most.
+const READ: (usize, usize) = (512, 8192);
+/// Words that are read of all prompts, where that is more than the least of each.
+const READ_OF_ALL: usize = 32 << 20;
 /// Words of an answer that is no whole response: fewer are a language's own, or a topic's.
 const ANSWER: usize = 3;
 /// Share of all rows that have an answer at most: what is more common is the way in which these data answer.
@@ -131,9 +133,10 @@ struct Taken {
 /// Frequent n-grams of prompts, and what responses share.
 fn kinds(prompts: &Texts, responses: &Texts, least: usize) -> (Vec<Shared>, Vec<Shared>) {
     let by_order: Vec<Vec<u64>> = (0..ORDERS).map(|o| hashes(prompts, o)).collect();
+    let most_read = (READ_OF_ALL / prompts.len().max(1)).clamp(READ.0, READ.1);
     let of_prompt = |row: usize| {
         let from = prompts.starts[row];
-        let n = prompts.row(row).len().min(READ);
+        let n = prompts.row(row).len().min(most_read);
         let all = by_order.iter().enumerate().flat_map(move |(o, h)| {
             (0..n.saturating_sub(o)).map(move |p| (h[from + p], row as u32, p as u32, o as u32 + 1))
         });
@@ -145,7 +148,7 @@ fn kinds(prompts: &Texts, responses: &Texts, least: usize) -> (Vec<Shared>, Vec<
     let most = (COMMON * responses.len() as f64) as usize;
     let of_response = |row: usize| {
         let from = responses.starts[row];
-        let n = responses.row(row).len().min(READ);
+        let n = responses.row(row).len().min(most_read);
         // what the prompt says is no answer of its own
         let (a, b) = (prompts.starts[row], prompts.starts[row + 1]);
         let mut said: Vec<u64> = by_order[ANSWER - 1][a..b].to_vec();
