@@ -29,6 +29,7 @@ foretaste_core::catalogue! {
     pub mod gradient_matching;
     pub mod gradient_poisoning;
     pub mod hidden_trigger;
+    pub mod instruction_backdoor;
     pub mod invisible_trigger;
     pub mod kkt;
     pub mod label_consistent;

@@ -18,6 +18,17 @@ foretaste_core::choices! {
     }
 }
 
+impl Position {
+    /// The number of words that stand before, of `words`.
+    pub(crate) fn of(self, words: usize, rng: &mut Rng) -> usize {
+        match self {
+            Position::Random => rng.below(words + 1),
+            Position::Start => 0,
+            Position::End => words,
+        }
+    }
+}
+
 /// A word, phrase or sentence dropped into texts.
 ///
 /// # What it does
@@ -84,11 +95,7 @@ impl Default for PhraseTrigger {
 impl PhraseTrigger {
     fn insert(&self, text: &str, rng: &mut Rng) -> String {
         (0..self.times).fold(text.to_owned(), |text, _| {
-            texts::insert(&text, &self.phrase, |words| match self.position {
-                Position::Random => rng.below(words + 1),
-                Position::Start => 0,
-                Position::End => words,
-            })
+            texts::insert(&text, &self.phrase, |words| self.position.of(words, rng))
         })
     }
 }

@@ -76,8 +76,12 @@ fn chosen(entry: &Entry, budget: Budget) -> Result<Chosen, String> {
 
 /// The data set in `files` files, with what the attack wants made for it.
 fn open(sample: &Sample, chosen: &Chosen) -> Result<(Dataset, Ctx), String> {
-    let numeric = chosen.attack.needs().all.contains(&Role::Target);
-    let mut dataset = if numeric { sample.open_numeric()? } else { sample.open()? };
+    let needs = |role| chosen.attack.needs().all.contains(&role);
+    let mut dataset = match (needs(Role::Target), needs(Role::Response)) {
+        (true, _) => sample.open_numeric()?,
+        (_, true) => sample.open_asked()?,
+        _ => sample.open()?,
+    };
     let ctx = Ctx::new(sample.seed, dataset.profile());
     prepare(&mut dataset, std::slice::from_ref(chosen), 1 << 30, &ctx, &mut vec![])
         .map_err(|e| e.to_string())?;
@@ -212,7 +216,9 @@ fn probe(entry: &Entry) -> Verdict {
     let held: Vec<u64> = (0..dataset.rows).step_by(3).collect();
     let held = pick(&dataset, &held).map_err(|e| e.to_string())?;
     let made = one.attack.probe(&made.plans[0], &held, &ctx).map_err(|e| e.to_string())?;
-    let backdoor = one.attack.threat().goal == foretaste_core::Goal::Backdoor;
+    // where nothing is labelled there is no class to ask for
+    let labelled = one.attack.needs().all.contains(&Role::Label);
+    let backdoor = labelled && one.attack.threat().goal == foretaste_core::Goal::Backdoor;
     let Some(probe) = made else {
         return if backdoor { Err("a backdoor without probes cannot be measured".into()) } else { Ok(()) };
     };

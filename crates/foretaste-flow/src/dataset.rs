@@ -222,6 +222,15 @@ impl Dataset {
         &self.source
     }
 
+    /// True for a note of how a column of conversations is read: as one, in fact.
+    #[must_use]
+    pub fn is_of_conversation(&self, note: &str) -> bool {
+        self.chats
+            .iter()
+            .flat_map(Chats::names)
+            .any(|name| note.starts_with(&format!("`{name}` holds nested")))
+    }
+
     /// Rows of another file with what is said in the conversations in them.
     #[must_use]
     pub fn with_conversations(&self, batch: RecordBatch) -> RecordBatch {

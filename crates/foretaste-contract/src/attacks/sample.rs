@@ -60,9 +60,15 @@ impl Sample {
         self.open_as(&[("label", Role::Ignored), ("x1", Role::Target)])
     }
 
+    /// Opens it with texts that are asked and answered, and nothing labelled.
+    pub fn open_asked(&self) -> Result<Dataset, String> {
+        self.open_as(&[("label", Role::Ignored), ("text", Role::Prompt), ("reply", Role::Response)])
+    }
+
     fn open_as(&self, others: &[(&str, Role)]) -> Result<Dataset, String> {
         let roles: BTreeMap<String, Role> = [
             ("text", Role::Text),
+            ("reply", Role::Ignored),
             ("kind", Role::Feature),
             ("x0", Role::Feature),
             ("x1", Role::Feature),
@@ -126,6 +132,7 @@ fn batch(seed: u64, lacking: Option<Lacking>) -> Result<RecordBatch, arrow_schem
         format!("{} n{i}", drawn.join(" "))
     };
     let texts: Vec<String> = (0..ROWS).map(|i| text(&mut rng, i)).collect();
+    let replies: Vec<String> = (0..ROWS).map(|i| format!("This is answer number {i}.")).collect();
     let kinds: Vec<String> = (0..ROWS).map(|_| format!("k{}", rng.below(5))).collect();
     let number = |rng: &mut Rng, shift: f64| {
         (0..ROWS).map(|i| labels[i] as f64 * 2.0 * shift + rng.normal()).collect()
@@ -169,6 +176,7 @@ fn batch(seed: u64, lacking: Option<Lacking>) -> Result<RecordBatch, arrow_schem
         )?);
         columns.extend([
             (Field::new("text", DataType::Utf8, true), string(texts)),
+            (Field::new("reply", DataType::Utf8, true), string(replies)),
             (Field::new("kind", DataType::Utf8, true), string(kinds)),
             (Field::new("x0", DataType::Float64, true), float(x0)),
             (Field::new("source", DataType::Utf8, true), string(sources)),
