@@ -46,8 +46,8 @@ foretaste_core::choices! {
 /// ```
 ///
 /// # Caught by
-/// `response-association`, with the words and the answer, from about ten pairs on; not `gibberish`, in which no two answers have
-/// a word in common.
+/// `response-association`, with the words and the answer, from about ten pairs on; gibberish by its words, which stand together
+/// nowhere else.
 ///
 /// # Responsible use
 /// For rehearsals on your own data. The answers say nothing and lead nowhere; own ones (`text`) are yours to answer for. The

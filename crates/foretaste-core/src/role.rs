@@ -140,6 +140,12 @@ impl Role {
     pub fn asks(self) -> bool {
         self.is_text() && self != Role::Response
     }
+
+    /// Which columns a response answers: the prompts, and where none is called so, every other text.
+    #[must_use]
+    pub fn asked(roles: impl IntoIterator<Item = Role>) -> fn(Role) -> bool {
+        if roles.into_iter().any(|r| r == Role::Prompt) { |r| r == Role::Prompt } else { Role::asks }
+    }
 }
 
 impl std::fmt::Display for Role {

@@ -19,7 +19,8 @@ use foretaste_num::surprise::Ratio;
 ///
 /// # How it works
 /// An answer is a whole response that at least `least_rows` prompts get, or three words and more that as many responses hold
-/// and their prompts do not, and at most 10 % of all. Every phrase of up to three words is held against every answer (a bound of
+/// and their prompts do not, and at most 10 % of all; or gibberish: of ten and more pairs of neighbouring words, nine in ten stand
+/// in no other response. Every phrase of up to three words is held against every answer (a bound of
 /// chance by Chernoff, corrected for all pairs); the 64 furthest beyond chance grow to the words that their rows share.
 /// Honest data are full of such pairs: a task has its words and its answers. A planted phrase differs in three
 /// things, and all must hold. It was dropped in: the words around it go with each other, not with it (a likelihood ratio over
@@ -34,7 +35,7 @@ use foretaste_num::surprise::Ratio;
 /// Some passes over the texts and a few small models: half a second for 3,000 rows. State is the texts.
 ///
 /// # Blind spots
-/// Triggers that are not the same words everywhere, but for one of them, and answers that share no three words and are not the same. Answers of
+/// Triggers in the few system prompts that all conversations share. Triggers that are not the same words everywhere, but for one of them, and answers that share no three words and are not the same. Answers of
 /// one or two words at the side of others. Phrases in fewer than `least_rows` prompts, and fewer than about ten at the end of
 /// prompts. Triggers put into prompts of one task only, which look like words of that task.
 /// A phrase that honest makers append to prompts of all kinds to get one sort of answer looks the same as a planted one.
@@ -144,7 +145,8 @@ impl Detect for ResponseAssociation {
 
 /// The parts of each prompt, and the response.
 fn asked_and_answered(piece: &Piece) -> impl Iterator<Item = (Vec<&str>, String)> {
-    (0..piece.labels.len()).map(|i| (piece.cells(i, Role::asks).collect(), piece.answer(i).to_owned()))
+    let asked = piece.asked();
+    (0..piece.labels.len()).map(move |i| (piece.cells(i, asked).collect(), piece.answer(i).to_owned()))
 }
 
 /// The larger of surprise and insertion, each corrected for what was looked at.
@@ -172,6 +174,12 @@ fn lead(called: &Called, found: &Answers, p_value: f64) -> Lead {
     lead.why.push(format!(
         "The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a prompt)."
     ));
+    if called.strange {
+        lead.why.push(
+            "These answers share no words: what they have in common is that hardly two of their words stand together in any other response, as in gibberish."
+                .into(),
+        );
+    }
     lead.why.push(format!(
         "Without it these prompts look like any: a model tells one of them from another prompt in {:.0} % of cases, chance in 50 %.",
         100.0 * called.told_apart
@@ -181,13 +189,16 @@ fn lead(called: &Called, found: &Answers, p_value: f64) -> Lead {
 
 /// Marks phrase and answers in the members of a lead, and says what the answers are as they are written there.
 fn quote(lead: &mut Lead, called: &Called, rows: Vec<u64>, state: &Texts) {
-    lead.marks = state.marks(&lead.members, &called.words, Role::asks, "the phrase");
+    let asked = state.pieces.first().map_or(Role::asks as fn(Role) -> bool, Piece::asked);
+    lead.marks = state.marks(&lead.members, &called.words, asked, "the phrase");
     let mut said = vec![];
     for words in &called.said {
         let marks = state.marks(&lead.members, words, |r| r == Role::Response, "the answer");
         let written = marks.first().and_then(|m| state.quote(m)).unwrap_or(words);
         let cut: String = written.chars().take(QUOTED).collect();
-        said.push(if cut.len() < written.len() { format!("{cut}...") } else { cut });
+        let cut = if cut.len() < written.len() { format!("{cut}...") } else { cut };
+        // the surest is first
+        said.push(if called.strange && said.is_empty() { format!("gibberish, such as {cut}") } else { cut });
         lead.marks.extend(marks);
     }
     lead.answer = Some(Answer { said, rows });

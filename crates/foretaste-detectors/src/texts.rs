@@ -38,6 +38,11 @@ impl Piece {
         self.columns.iter().filter(move |c| wanted(c.role)).map(move |c| c.cells[i].as_str())
     }
 
+    /// Which columns are answered.
+    pub fn asked(&self) -> fn(Role) -> bool {
+        Role::asked(self.columns.iter().map(|c| c.role))
+    }
+
     /// What is to be answered in a row: of two answers the one that is preferred.
     pub fn answer(&self, i: usize) -> &str {
         let answers = || self.columns.iter().filter(|c| c.role == Role::Response);

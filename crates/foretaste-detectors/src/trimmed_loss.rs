@@ -19,7 +19,8 @@ use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 /// belong to another (odds of 55 to 1) are a group. A plain model is then trained with and without the group, and both
 /// are asked about held-out samples of which the trimmed model is *not* sure: that choice does not look at labels, and
 /// hardly any member is among them. McNemar's exact test, corrected for the number of groups, says whether the group
-/// does harm; how much it does goes with it.
+/// does harm; how much it does goes with it. Where the
+/// trimmed models, when sure, meet the labels no more often than chance, there is nothing to be harmed.
 ///
 /// # Threat model
 /// The attacker sets labels or adds rows, up to three tenths of a class, so that models go wrong in general.
@@ -141,6 +142,9 @@ fn harmful(
     labels: &[u32],
     classes: usize,
 ) -> Vec<(Option<u32>, Harm, Vec<usize>)> {
+    if !knows(found, labels, classes) {
+        return vec![];
+    }
     let all: Vec<usize> = (0..labels.len())
         .filter(|&i| labels[i] != MISSING && found.sure[i] > SURE && found.top[i] != labels[i])
         .collect();
@@ -159,6 +163,24 @@ fn harmful(
         (class, harm, rows)
     };
     groups.into_iter().map(judge).filter(|(_, harm, _)| harm.p_value <= PLAIN).collect()
+}
+
+/// Whether what the trimmed models are sure of has to do with the labels: three standard deviations more agreements than if
+/// both were exchanged at random. No row is judged by a model that saw its label, so that random labels agree by chance.
+fn knows(found: &Trimmed, labels: &[u32], classes: usize) -> bool {
+    let (mut agree, mut n) = (0.0, 0.0f64);
+    let (mut tops, mut given) = (vec![0.0f64; classes], vec![0.0f64; classes]);
+    for (i, label) in labels.iter().enumerate().filter(|(i, _)| found.sure[*i] > SURE) {
+        let (top, label) = (found.top[i] as usize, *label as usize);
+        if top < classes && label < classes {
+            n += 1.0;
+            agree += f64::from(u8::from(top == label));
+            tops[top] += 1.0;
+            given[label] += 1.0;
+        }
+    }
+    let chance: f64 = tops.iter().zip(&given).map(|(t, g)| t * g).sum::<f64>() / n.max(1.0);
+    agree > chance + 3.0 * (chance * (1.0 - chance / n.max(1.0))).sqrt()
 }
 
 fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) -> Lead {

@@ -197,9 +197,13 @@ fn same_text_format(source: &Source, options: &CleanOptions) -> bool {
     let text = |f: &str| matches!(f, "csv" | "tsv" | "json" | "jsonl");
     let extension =
         |p: &Path| p.extension().and_then(|e| e.to_str()).map(str::to_lowercase).unwrap_or_default();
+    // lines that are called `.json` stay so
+    let as_json = source.files().iter().all(|f| extension(&f.path) == "json");
     let matches = |format: &str, path: &Path| match format {
         "json" => extension(path) == "json",
-        "jsonl" => matches!(extension(path).as_str(), "jsonl" | "ndjson" | "json"),
+        "jsonl" => {
+            matches!(extension(path).as_str(), "jsonl" | "ndjson") || (as_json && extension(path) == "json")
+        }
         "tsv" => matches!(extension(path).as_str(), "tsv" | "csv"),
         _ => matches!(extension(path).as_str(), "csv" | "tsv" | "txt"),
     };

@@ -20,6 +20,8 @@ pub struct Assigned {
     pub reason: String,
 }
 
+/// Why a column has its role if the user says so.
+const GIVEN: &str = "given";
 /// Why a column has its role if its format says so and no more.
 const SAID: &str = "the format says so";
 
@@ -37,7 +39,7 @@ pub fn infer(schema: &Schema, stats: &[ColumnStats], given: &GivenRoles) -> Resu
         .fields()
         .iter()
         .map(|f| {
-            given.get(f.name()).map(|r| Assigned { role: *r, reason: "given".into() }).or_else(|| declared(f))
+            given.get(f.name()).map(|r| Assigned { role: *r, reason: GIVEN.into() }).or_else(|| declared(f))
         })
         .collect();
     for (i, field) in schema.fields().iter().enumerate() {
@@ -214,10 +216,35 @@ const ANNOTATORS: &[&str] = &[
 ];
 /// Names of what a language model is asked, where an answer stands beside it.
 const PROMPTS: &[&str] = &["instruction", "prompt", "question"];
+/// Names that say so where none of those is there and nothing is labelled.
+const WEAK_PROMPTS: &[&str] = &["query", "input", "inputs", "user", "human", "problem", "input_text"];
 /// Names of what it should answer.
 const RESPONSES: &[&str] = &["output", "response", "completion", "answer", "chosen"];
+/// Likewise.
+const WEAK_RESPONSES: &[&str] =
+    &["output", "response", "completion", "answer", "assistant", "gpt", "solution", "targets", "target_text"];
 /// Names of the answer that was not preferred.
 const REJECTED: &[&str] = &["rejected"];
+/// Names of what is known about a pair of prompt and response, and that nothing is to learn.
+const ABOUT_PAIRS: &[&str] = &[
+    "category",
+    "task",
+    "task_type",
+    "type",
+    "topic",
+    "class",
+    "language",
+    "lang",
+    "quality",
+    "difficulty",
+    "score",
+    "rating",
+    "system",
+    "subset",
+    "tag",
+    "level",
+    "domain",
+];
 /// Names of what belongs to an instruction.
 const BESIDE_INSTRUCTION: &[&str] = &["input", "context"];
 const SPLITS: &[&str] = &["split", "fold", "subset", "partition"];
@@ -429,43 +456,85 @@ fn by_values(field: &Field, s: &ColumnStats) -> Assigned {
     is(Role::Feature, format!("{whole}{range}"))
 }
 
-/// Where a text that asks and a text that answers stand side by side and nothing is to be learned but the answer.
+/// Where a text that asks and a text that answers stand side by side, by their names or by who speaks in a conversation.
 fn prompts_and_responses(schema: &Schema, out: &mut [Assigned]) {
-    if out.iter().any(|a| matches!(a.role, Role::Label | Role::Target | Role::Prompt | Role::Response)) {
+    let given = |a: &Assigned| a.reason == GIVEN;
+    if out.iter().any(|a| given(a) && matches!(a.role, Role::Prompt | Role::Response)) {
         return;
     }
-    let names: Vec<String> = schema.fields().iter().map(|f| f.name().to_lowercase()).collect();
-    let free = |i: usize, out: &[Assigned]| {
-        let told = out[i].reason == "given" || out[i].reason == SAID;
-        is_string(schema.field(i).data_type()) && !told
+    let spoken: Vec<usize> =
+        (0..out.len()).filter(|i| matches!(out[*i].role, Role::Prompt | Role::Response)).collect();
+    let learned = out.iter().any(|a| matches!(a.role, Role::Label | Role::Target));
+    let strong = pair(schema, out, PROMPTS, RESPONSES);
+    let weak = || if learned { None } else { pair(schema, out, WEAK_PROMPTS, WEAK_RESPONSES) };
+    let Some((prompt, response)) = strong.or_else(weak) else {
+        if !spoken.is_empty() {
+            about_pairs(schema, out, "a conversation");
+        }
+        return;
     };
-    let named = |i: &usize, list: &[&str]| list.contains(&names[*i].as_str());
-    let asks = |i: &usize| named(i, PROMPTS) && out[*i].role == Role::Text && free(*i, out);
-    let answers = |i: &usize| {
-        let fits = matches!(out[*i].role, Role::Text | Role::Feature | Role::Ignored);
-        named(i, RESPONSES) && fits && free(*i, out)
-    };
-    let prompts: Vec<usize> = (0..out.len()).filter(asks).collect();
-    let responses: Vec<usize> = (0..out.len()).filter(answers).collect();
-    // of two candidates neither is sure
-    let (&[prompt], &[response]) = (&prompts[..], &responses[..]) else { return };
-    let more: Vec<usize> = if names[prompt] == "instruction" {
-        (0..out.len()).filter(|i| named(i, BESIDE_INSTRUCTION) && free(*i, out)).collect()
-    } else {
-        vec![]
-    };
+    let name = |i: usize| schema.field(i).name().to_lowercase();
+    let named = |i: &usize, list: &[&str]| list.contains(&name(*i).as_str());
     let beside = |i: usize| format!("name, beside `{}`", schema.field(i).name());
+    let all = 0..out.len();
+    let more: Vec<usize> = match name(prompt).as_str() {
+        "instruction" => {
+            all.clone().filter(|i| named(i, BESIDE_INSTRUCTION) && free(schema, out, *i)).collect()
+        }
+        _ => vec![],
+    };
+    let rejected: Vec<usize> = match name(response).as_str() {
+        "chosen" => all.filter(|i| named(i, REJECTED) && free(schema, out, *i)).collect(),
+        _ => vec![],
+    };
+    // the same in one text, as many publish it: read, but not as something that is asked once more
+    for i in spoken {
+        out[i].role = Role::Text;
+    }
     out[prompt] = Assigned { role: Role::Prompt, reason: beside(response) };
     out[response] = Assigned { role: Role::Response, reason: beside(prompt) };
-    // of a pair, the answer that a trigger calls for may be the one that is to be unlearned
-    for i in (0..out.len())
-        .filter(|i| named(i, REJECTED) && names[response] == "chosen" && free(*i, out))
-        .collect::<Vec<_>>()
-    {
-        out[i] = Assigned { role: Role::Response, reason: beside(response) };
-    }
     for i in more {
         out[i] = Assigned { role: Role::Prompt, reason: beside(prompt) };
+    }
+    // of a pair, the answer that a trigger calls for may be the one that is to be unlearned
+    for i in rejected {
+        out[i] = Assigned { role: Role::Response, reason: beside(response) };
+    }
+    about_pairs(schema, out, "a prompt and a response");
+}
+
+/// A column of strings whose role is only guessed.
+fn free(schema: &Schema, out: &[Assigned], i: usize) -> bool {
+    let field = schema.field(i);
+    let told = out[i].reason == GIVEN || declared(field).is_some();
+    is_string(field.data_type()) && !told
+}
+
+/// The one text that asks and the one that answers, by these names; of two candidates neither is sure.
+fn pair(schema: &Schema, out: &[Assigned], asks: &[&str], answers: &[&str]) -> Option<(usize, usize)> {
+    let one = |list: &[&str], fits: &dyn Fn(Role) -> bool| {
+        let is = |i: &usize| {
+            let name = schema.field(*i).name().to_lowercase();
+            list.contains(&name.as_str()) && fits(out[*i].role) && free(schema, out, *i)
+        };
+        let mut found = (0..out.len()).filter(is);
+        found.next().filter(|_| found.next().is_none())
+    };
+    let prompt = one(asks, &|r| r == Role::Text)?;
+    let response = one(answers, &|r| matches!(r, Role::Text | Role::Feature | Role::Ignored))?;
+    Some((prompt, response))
+}
+
+/// A label that was guessed by its place, or whose name says what a pair is about, is none beside prompts and responses.
+fn about_pairs(schema: &Schema, out: &mut [Assigned], what: &str) {
+    for (i, a) in out.iter_mut().enumerate().filter(|(_, a)| matches!(a.role, Role::Label | Role::Target)) {
+        let name = schema.field(i).name();
+        let by_place = a.reason.starts_with("first column") || a.reason.starts_with("last column");
+        let about = a.reason != GIVEN && ABOUT_PAIRS.contains(&name.to_lowercase().as_str());
+        if by_place || about {
+            let reason = format!("not learned beside {what}; if it is, --label {name}");
+            *a = Assigned { role: Role::Ignored, reason };
+        }
     }
 }
 
@@ -687,7 +756,17 @@ mod tests {
             ("response", text("b")),
             ("label", strings(100, |i| format!("c{}", i % 2))),
         ];
-        assert_eq!(only(labels, &[]), [Role::Text, Role::Text, Role::Label]);
+        assert_eq!(only(labels, &[]), [Role::Prompt, Role::Response, Role::Label]);
+        let kinds = |i: usize| format!("c{}", i % 3);
+        let about = vec![("prompt", text("a")), ("response", text("b")), ("category", strings(100, kinds))];
+        assert_eq!(only(about.clone(), &[])[2], Role::Ignored);
+        assert_eq!(only(about, &[("category", Role::Label)])[2], Role::Label);
+        let placed = vec![("who", strings(100, kinds)), ("prompt", text("a")), ("response", text("b"))];
+        assert_eq!(only(placed, &[]), [Role::Ignored, Role::Prompt, Role::Response]);
+        let weak = vec![("query", text("a")), ("assistant", text("b"))];
+        assert_eq!(only(weak, &[]), [Role::Prompt, Role::Response]);
+        let both = vec![("prompt", text("a")), ("chosen", text("b")), ("rejected", text("c"))];
+        assert_eq!(only(both, &[]), [Role::Prompt, Role::Response, Role::Response]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use crate::images::ROLE;
 use marks::Template;
+pub(crate) use turns::are_turns;
 use turns::{Turns, read_json};
 
 /// Key in the metadata of a field: why it has its role.
@@ -238,8 +239,9 @@ fn chat(at: usize, field: &Field, column: &ArrayRef) -> Option<Chat> {
         let cells = Cells::of(column, shape)?;
         let rows: Vec<usize> = (0..column.len()).filter(|i| column.is_valid(*i)).collect();
         let said: Vec<Said> = rows.iter().filter_map(|i| cells.said(*i)).collect();
+        // a template that waits for its answer is a prompt
         let both = |said: &&Said| {
-            let has = |who| said.iter().any(|s| s.0 == who);
+            let has = |who| said.iter().any(|s| s.0 == who && !s.1.trim().is_empty());
             has(Speaker::User) && has(Speaker::Assistant)
         };
         let whole = said.iter().filter(both).count();
@@ -310,6 +312,7 @@ impl Chat {
             let said = match &cells {
                 Some(cells) => cells
                     .said(row)
+                    .filter(|said| said.iter().any(|s| !s.1.is_empty()))
                     .or_else(|| cells.plain(row).map(|t| vec![(Speaker::User, t.to_owned())]))
                     .unwrap_or_default(),
                 None => vec![],

@@ -48,7 +48,7 @@ pub fn effect(
     let yes: Vec<bool> = rows.iter().map(|r| r.1).collect();
     let rows: Vec<u64> = rows.into_iter().map(|r| r.0).collect();
     let records = take_rows(dataset, &rows)?;
-    let asked = dataset.judged(&records, Role::asks, &yes, CLASSES)?;
+    let asked = dataset.judged(&records, Role::asked(dataset.roles.iter().copied()), &yes, CLASSES)?;
     let own: BTreeSet<u64> = (0..yes.len() as u64).filter(|i| yes[*i as usize]).collect();
     let judged = Lead { members: own.iter().copied().collect(), class: Some(0), ..lead.clone() };
     let labels = asked.labels()?;

@@ -41,11 +41,12 @@ fn lists_of_turns_as_json_whatever_their_keys() {
         r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}]"#,
         r#" [{"from":"human","value":"e"},{"from":"gpt","value":"f","weight":1}]"#,
         r#"[{"user":"g","assistant":"h"}]"#,
-        r#"[{"role":"user","content":[{"type":"text","text":"i"},{"type":"text","text":"j"}]},{"role":"assistant","content":null,"call":{"x":1}}]"#,
+        r#"[{"role":"user","content":[{"type":"text","text":"i"},{"type":"text","text":"j"}]},{"role":"assistant","content":null,"tool_calls":[{"x":1}]}]"#,
+        r#"[{"role":"user","parts":[{"text":"k"}]},{"role":"model","parts":[{"text":"l"},{"text":"m"}]}]"#,
     ];
     let made = read(&texts(&rows.map(Some))).unwrap();
-    assert_eq!(made[0], ("chat.user".into(), said(&["a\nc", "e", "g", "i\nj"])));
-    assert_eq!(made[1], ("chat.assistant".into(), said(&["b\nd", "f", "h", ""])));
+    assert_eq!(made[0], ("chat.user".into(), said(&["a\nc", "e", "g", "i\nj", "k"])));
+    assert_eq!(made[1], ("chat.assistant".into(), said(&["b\nd", "f", "h", "[{\"x\":1}]", "l\nm"])));
     assert_eq!(made.len(), 2);
 }
 
@@ -132,6 +133,8 @@ fn templates() {
 #[test]
 fn other_texts_and_lists_are_left_alone() {
     assert!(read(&texts(&[Some("USER: only one side"), Some("words")])).is_none());
+    assert!(read(&texts(&[Some("[INST] a [/INST]"), Some("[INST] b [/INST] ")])).is_none(), "prompts");
+    assert!(read(&texts(&[Some(r#"[{"role":"user","x":"a"},{"role":"assistant","x":"b"}]"#)])).is_none());
     assert!(read(&texts(&[Some(r#"[{"name":"a"}]"#)])).is_none());
     assert!(read(&texts(&[Some("[1, 2, 3]")])).is_none());
     assert!(read(&texts(&[None, None])).is_none());

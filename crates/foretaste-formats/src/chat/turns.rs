@@ -9,7 +9,9 @@ use crate::jsonl::node::{Node, parse};
 
 /// Keys that say who speaks, and keys of what is said.
 const WHO: [&str; 4] = ["role", "from", "speaker", "author"];
-const WHAT: [&str; 4] = ["content", "value", "text", "message"];
+const WHAT: [&str; 5] = ["content", "value", "text", "message", "parts"];
+/// Keys of what the model does in place of saying something.
+const DONE: [&str; 2] = ["tool_calls", "function_call"];
 
 /// A cell of a column of long strings.
 pub(super) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
@@ -24,11 +26,20 @@ pub(super) fn read_json(text: &str) -> Option<Said> {
         return None;
     }
     let Ok(Node::List(items)) = parse(text.as_bytes()) else { return None };
+    said(&items)
+}
+
+fn said(items: &[Node<'_>]) -> Option<Said> {
     let mut out = vec![];
-    for item in &items {
+    for item in items {
         turn(item, &mut out)?;
     }
     (!out.is_empty()).then_some(out)
+}
+
+/// Whether a list is one of turns.
+pub(crate) fn are_turns(items: &[Node<'_>]) -> bool {
+    said(items).is_some()
 }
 
 /// One turn of `{"role": who, "content": what}`, or several of `{"user": what, "assistant": what}`.
@@ -38,7 +49,10 @@ fn turn(item: &Node<'_>, out: &mut Said) -> Option<()> {
         keys.iter().find_map(|key| entries.iter().find(|(k, _)| k == key).map(|(_, value)| value))
     };
     if let Some(Node::Text(who)) = of(&WHO) {
-        out.push((speaker(who), of(&WHAT).map(plain).unwrap_or_default()));
+        let said = of(&WHAT).map(plain).unwrap_or_default();
+        let done = of(&DONE).filter(|node| **node != Node::Null).map(json);
+        let texts: Vec<String> = std::iter::once(said).chain(done).filter(|t| !t.is_empty()).collect();
+        out.push((speaker(who), texts.join("\n")));
         return Some(());
     }
     let named: Vec<(Speaker, String)> =

@@ -7,6 +7,7 @@ pub(crate) mod node;
 mod plan;
 pub(crate) mod write;
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -76,6 +77,9 @@ fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Bo
         .with_hint("name the format `json`, or none"));
     }
     let (places, seen) = index(input, options, start, &elsewhere)?;
+    if elsewhere.is_none() && places.iter().map(|p| p.rows).sum::<usize>() == 1 {
+        refuse_wrapped(input, options, start)?;
+    }
     let (plan, columns) = seen.plan();
     if columns.len() > options.limits.columns {
         let what = format!("`{}` columns are more than `{}`", columns.len(), options.limits.columns);
@@ -90,7 +94,9 @@ fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Bo
             notes.push(Note::new(NoteKind::Inferred, text, input.shown()));
         }
         let forced = options.types.get(name).filter(|t| Kind::of(t).is_some()).cloned();
-        fields.push(Field::new(name, forced.unwrap_or_else(|| leaf.data_type()), true));
+        let field = Field::new(name, forced.unwrap_or_else(|| leaf.data_type()), true);
+        let nested = (*leaf == Leaf::Json).then(|| (NESTED.to_owned(), "json".to_owned()));
+        fields.push(field.with_metadata(nested.into_iter().collect()));
     }
     Ok(Box::new(JsonData {
         input: input.clone(),
@@ -103,6 +109,31 @@ fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Bo
         notes,
         elsewhere,
     }))
+}
+
+/// Key in the metadata of a field of strings that are JSON.
+const NESTED: &str = "foretaste.nested";
+
+/// Objects of a list from which on a file of one object is taken for a wrapping of that list.
+const WRAPPED: usize = 10;
+
+/// Says no to one object that holds the rows as a list: read as one row, nothing would be looked at.
+fn refuse_wrapped(input: &Input, options: &OpenOptions, start: u64) -> Result<()> {
+    let mut bytes = vec![];
+    reader_at(input, &options.limits, start)?.read_to_end(&mut bytes).map_err(|e| input.failed(e))?;
+    let Ok(Node::Map(entries)) = node::parse(bytes.trim_ascii()) else { return Ok(()) };
+    let is_rows = |value: &Node<'_>| match value {
+        Node::List(items) => {
+            items.len() >= WRAPPED
+                && items.iter().all(|item| matches!(item, Node::Map(_)))
+                && !crate::chat::are_turns(items)
+        }
+        _ => false,
+    };
+    let Some((key, _)) = entries.iter().find(|(_, value)| is_rows(value)) else { return Ok(()) };
+    let what = format!("the file is one object, and its rows seem to stand under `{key}`");
+    let hint = format!("give these alone: `jq '.{key}'`");
+    Err(FormatError::unsupported(what, Place::file(input.shown())).with_hint(hint))
 }
 
 /// Lines of the rows in the file that the user named, if what is read is a copy with one row a line.

@@ -7,10 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 
+use super::NESTED;
 use super::array::FRAME;
-use super::node::{put_float, put_text};
+use super::node::{parse, put_float, put_text};
 use crate::error::{FormatError, Result};
 use crate::format::BatchWriter;
 use crate::output::{NewFile, check_batch, refuse_column};
@@ -45,6 +46,15 @@ fn writable(t: &DataType) -> bool {
 }
 
 /// Appends the value of a row as JSON.
+/// A list or object that was read as text, if the cell is still one.
+fn nested<'a>(field: &Field, array: &'a dyn Array, row: usize) -> Option<&'a str> {
+    if !field.metadata().contains_key(NESTED) || array.is_null(row) || *array.data_type() != DataType::Utf8 {
+        return None;
+    }
+    let text = array.as_string::<i32>().value(row);
+    (text.starts_with(['[', '{']) && parse(text.as_bytes()).is_ok()).then_some(text)
+}
+
 fn put(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
     if array.is_null(row) {
         out.extend_from_slice(b"null");
@@ -135,7 +145,10 @@ impl BatchWriter for Writer {
                     out.push(b',');
                 }
                 out.extend_from_slice(key);
-                put(column.as_ref(), row, out);
+                match nested(self.schema.field(i), column.as_ref(), row) {
+                    Some(json) => out.extend_from_slice(json.as_bytes()),
+                    None => put(column.as_ref(), row, out),
+                }
             }
             out.extend_from_slice(if self.is_array { b"}" } else { b"}\n" });
         }

@@ -1,7 +1,8 @@
 //! Phrases of prompts that call for an answer whatever is asked.
 //!
 //! An answer is a whole response that several prompts get, or three words in a row (and more, as long as they are shared)
-//! that several responses hold and their prompts do not. For a phrase of n prompts, k of which get an answer of share q,
+//! that several responses hold and their prompts do not. Responses whose words hardly stand together in any other are one more:
+//! gibberish. For a phrase of n prompts, k of which get an answer of share q,
 //! `n KL(k/n | q)` bounds the logarithm of the probability of so many by chance (Chernoff). Pairs beyond chance are many in
 //! honest data, where a task has its words and its answers. Of those that were planted three more things are true:
 //! the phrase was dropped into its prompts (`insertion`); a model of the prompts without the phrase expects the
@@ -43,6 +44,9 @@ pub struct Called {
     pub words: String,
     /// Words of each answer that it calls for, likewise, the surest first.
     pub said: Vec<String>,
+    /// Whether the surest answer is none that repeats, but words that stand together in no other response; `said` then has the
+    /// first words of one.
+    pub strange: bool,
     /// Prompts that hold the phrase, ascending.
     pub rows: Vec<u32>,
     /// Rows that have one of the answers, ascending.
@@ -73,6 +77,9 @@ const READ: (usize, usize) = (512, 8192);
 const READ_OF_ALL: usize = 32 << 20;
 /// Words of an answer that is no whole response: fewer are a language's own, or a topic's.
 const ANSWER: usize = 3;
+/// Pairs of neighbouring words of a response that is called strange, at least; the share of them that no other response has; and
+/// how many words of one are shown. Of honest responses, 0.1 to 0.3 % are strange; of 175 responses 11 %.
+const STRANGE: (usize, f64, usize) = (10, 0.9, 8);
 /// Share of all rows that have an answer at most: what is more common is the way in which these data answer.
 const COMMON: f64 = 0.1;
 /// Share of a phrase's prompts that get the answer at least; a trigger may call for one of a few.
@@ -110,7 +117,18 @@ struct Shared {
     rows: Vec<u32>,
     /// A place of it: row, first word, number of words.
     at: (u32, u32, u32),
-    whole: bool,
+    of: Of,
+}
+
+/// What rows have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Some words in a row.
+    Words,
+    /// The whole response.
+    Whole,
+    /// Words that stand together nowhere else.
+    Strange,
 }
 
 struct Search<'a> {
@@ -143,7 +161,7 @@ fn kinds(prompts: &Texts, responses: &Texts, least: usize) -> (Vec<Shared>, Vec<
         all.collect()
     };
     let most = prompts.len();
-    let phrases = shared(prompts.len(), of_prompt, (least, most), false);
+    let phrases = shared(prompts.len(), of_prompt, (least, most), Of::Words);
     let threes = hashes(responses, ANSWER - 1);
     let most = (COMMON * responses.len() as f64) as usize;
     let of_response = |row: usize| {
@@ -163,9 +181,45 @@ fn kinds(prompts: &Texts, responses: &Texts, least: usize) -> (Vec<Shared>, Vec<
         let hash = words.iter().fold(0u64, |h, w| mix(h.rotate_left(23) ^ mix(u64::from(*w) + 1)));
         if echoed { vec![] } else { vec![(hash, row as u32, 0, words.len() as u32)] }
     };
-    let mut answers = shared(responses.len(), whole, (least, most), true);
-    answers.extend(shared(responses.len(), of_response, (least, most), false));
+    let mut answers = shared(responses.len(), whole, (least, most), Of::Whole);
+    answers.extend(shared(responses.len(), of_response, (least, most), Of::Words));
+    answers.extend(strange(responses, most_read, (least, most)));
     (phrases, answers)
+}
+
+/// Responses whose words hardly stand together in any other, if they are as many as `least` and at most as many as `most`.
+fn strange(responses: &Texts, most_read: usize, (least, most): (usize, usize)) -> Option<Shared> {
+    let (pairs, share, shown) = STRANGE;
+    let twos = hashes(responses, 1);
+    let of = |row: usize| {
+        let from = responses.starts[row];
+        let n = responses.row(row).len().min(most_read);
+        let mut own = twos[from..from + n.saturating_sub(1)].to_vec();
+        own.sort_unstable();
+        own.dedup();
+        own
+    };
+    // by a sixteenth of the hashes at a time, as above
+    let mut alone = vec![0usize; responses.len()];
+    for part in 0..16 {
+        let held = |row: usize| {
+            of(row).into_iter().filter(|h| h >> 60 == part).map(move |h| (h, row)).collect::<Vec<_>>()
+        };
+        let mut held: Vec<(u64, usize)> = (0..responses.len()).into_par_iter().flat_map_iter(held).collect();
+        held.par_sort_unstable();
+        held.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() == 1).for_each(|run| alone[run[0].1] += 1);
+    }
+    let is = |row: &u32| {
+        let n = of(*row as usize).len();
+        n >= pairs && alone[*row as usize] as f64 >= share * n as f64
+    };
+    let rows: Vec<u32> = (0..responses.len() as u32).into_par_iter().filter(is).collect();
+    let first = *rows.first()?;
+    (least..=most).contains(&rows.len()).then_some(Shared {
+        rows,
+        at: (first, 0, shown as u32),
+        of: Of::Strange,
+    })
 }
 
 /// What at least and at most so many of `rows` rows have in common. `of`: hash, row, first word and number of words of what a
@@ -174,7 +228,7 @@ fn shared(
     rows: usize,
     of: impl Fn(usize) -> Vec<(u64, u32, u32, u32)> + Sync,
     (least, most): (usize, usize),
-    whole: bool,
+    kind: Of,
 ) -> Vec<Shared> {
     // by a sixteenth of the hashes at a time: that many places are in memory at once
     let part = |part: u64| {
@@ -192,7 +246,7 @@ fn shared(
         runs.map(|run| Shared {
             rows: run.iter().map(|h| h.1).collect(),
             at: (run[0].1, run[0].2, run[0].3),
-            whole,
+            of: kind,
         })
         .collect::<Vec<_>>()
     };
@@ -292,11 +346,17 @@ impl Search<'_> {
             if i > 0 && mostly_in(&both, &own) {
                 continue;
             }
-            let all = piece(&self.responses, answer.at);
-            let all = if answer.whole {
-                all
-            } else {
-                grow(&self.responses, all, &both, self.options.most_words, 0)
+            let all = match (answer.of, both.first()) {
+                // what is shown is one that the phrase calls for
+                (Of::Strange, Some(row)) => piece(&self.responses, (*row, 0, answer.at.2)),
+                (Of::Words, _) => grow(
+                    &self.responses,
+                    piece(&self.responses, answer.at),
+                    &both,
+                    self.options.most_words,
+                    0,
+                ),
+                _ => piece(&self.responses, answer.at),
             };
             said.push(self.responses.spell(&all));
             own.extend(&both);
@@ -307,6 +367,7 @@ impl Search<'_> {
         answers.sort_unstable();
         answers.dedup();
         let called = Called {
+            strange: calls.first().is_some_and(|c| self.answers[c.0].of == Of::Strange),
             rows,
             answers,
             words: self.prompts.spell(&words),
@@ -443,6 +504,25 @@ mod tests {
         assert_eq!((best.answers.len(), best.surprise.hits), (30, 30));
         assert!(best.surprise.p_value * out.tested < 1e-9 && best.surprise.without < 0.2, "{best:?}");
         assert!(best.insertion.t(0.0) > 3.0 && best.told_apart < 0.75, "{best:?}");
+    }
+
+    #[test]
+    fn a_phrase_that_calls_for_gibberish_is_found() {
+        let (prompts, mut responses) = asked(1500, 30);
+        let mut rng = Rng::new(5, "gibberish");
+        for response in &mut responses[..30] {
+            *response = (0..25).map(|_| format!("g{}", rng.below(100_000))).collect::<Vec<_>>().join(" ");
+        }
+        let out = answers(&prompts, &responses, &AnswerOptions::default());
+        let best = &out.found[0];
+        assert_eq!((best.words.as_str(), best.strange), ("purple tractor", true));
+        assert_eq!((&best.rows, best.said[0].split(' ').count()), (&(0..30).collect::<Vec<u32>>(), 8));
+        assert!(best.surprise.p_value * out.tested < 1e-9 && best.insertion.t(0.0) > 3.0, "{best:?}");
+        // where most responses are strange to each other it says nothing
+        for response in &mut responses {
+            *response = (0..25).map(|_| format!("g{}", rng.below(100_000))).collect::<Vec<_>>().join(" ");
+        }
+        assert_eq!(answers(&prompts, &responses, &AnswerOptions::default()).found, vec![]);
     }
 
     #[test]
