@@ -265,7 +265,7 @@ fn is_text(t: &DataType) -> bool {
 /// A column opened for reading turns.
 enum Cells {
     Json(ArrayRef),
-    Nested(Turns),
+    Nested(Box<Turns>),
     Marked(ArrayRef, &'static Template),
 }
 
@@ -274,7 +274,7 @@ impl Cells {
         let text = || arrow_cast::cast(column, &DataType::LargeUtf8).ok();
         Some(match shape {
             Shape::Json => Cells::Json(text()?),
-            Shape::Nested => Cells::Nested(Turns::of(column)?),
+            Shape::Nested => Cells::Nested(Box::new(Turns::of(column)?)),
             Shape::Marked(template) => Cells::Marked(text()?, template),
         })
     }

@@ -81,10 +81,10 @@ fn json_arrays() {
     let located = source.batches().unwrap().next().unwrap().unwrap();
     let lines = located.lines.unwrap();
     assert_eq!((lines.line(0), lines.line(1), source.files()[0].format), (Some(2), Some(5), "json"));
-    let wrapped = format!("{{\"v\": 1, \"data\": [{}]}}", vec!["{\"a\": 1}"; 12].join(","));
+    let wrapped = format!("{{\"v\": 1, \"data\": [{}]}}", ["{\"a\": 1}"; 12].join(","));
     let error = check("a.json", wrapped, "Unsupported", &["one object", "`data`"]);
     assert!(error.hint().unwrap().contains("jq '.data'"));
-    let chat = vec!["{\"role\": \"user\", \"content\": \"x\"}"; 12].join(",");
+    let chat = ["{\"role\": \"user\", \"content\": \"x\"}"; 12].join(",");
     assert_eq!(open(&folder.file("c.json", format!("{{\"messages\": [{chat}]}}"))).unwrap().rows(), Some(1));
     // lines that are called so are lines
     let source = open(&folder.file("b.json", "{\"a\": 1}\n{\"a\": 2}\n")).unwrap();

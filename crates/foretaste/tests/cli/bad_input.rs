@@ -13,7 +13,7 @@ fn files_that_cannot_be_read_say_why() {
         ("quote.csv", b"text,label\n\"never closed,x\nfoo,y\n", &["quote", "line 2", "hint:"]),
         ("nul.csv", b"text,label\na\0b,x\nfoo,y\n", &["NUL", "line 2", "hint:"]),
         ("broken.jsonl", b"{\"a\":1}\n{bad\n", &["broken JSON", "line 2", "hint:"]),
-        ("array.json", b"[{\"a\":1},{\"a\":2}]", &["JSON array", "hint:", "jq"]),
+        ("array.json", b"[{\"a\":1},\n{\"a\":2}", &["array has no end", "line 2", "hint:", "jq"]),
         ("cut.parquet", b"PAR1 and no more", &["Parquet", "hint:"]),
     ];
     for (name, bytes, words) in cases {

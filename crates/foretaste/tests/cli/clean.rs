@@ -141,3 +141,63 @@ fn review_does_not_take_a_whole_origin() {
     named.expect(0, &[]);
     assert!(room.read("aside.csv").matches("feed-0").count() == feed, "{}", named.all());
 }
+
+#[test]
+fn conversations_come_out_as_they_went_in() {
+    let room = Room::new();
+    let chat = |i: usize| {
+        let (asked, said) =
+            (format!("What is the number {} of my long list?", i * i), format!("It is {}.", i + 7));
+        serde_json::json!({"id": i, "messages": [
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": said, "weight": 1},
+        ]})
+    };
+    let mut rows: Vec<serde_json::Value> = (0..80).map(chat).collect();
+    for i in [11, 40, 62] {
+        rows[i]["messages"] = rows[5]["messages"].clone();
+    }
+    let array = serde_json::to_string_pretty(&rows).unwrap();
+    let lines: String = rows.iter().map(|r| format!("{r}\n")).collect();
+    for (name, data) in [("d.json", array), ("d.jsonl", lines)] {
+        room.write(name, &data);
+        let report = room.scan(&[name, "--report", "out"]);
+        let roles: Vec<(&str, &str)> = report["coverage"]["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| (c["name"].as_str().unwrap(), c["role"].as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            roles[1..],
+            [("messages", "ignored"), ("messages.user", "prompt"), ("messages.assistant", "response")]
+        );
+        let ending = name.split_once('.').unwrap().1;
+        let (kept, aside) = (format!("k.{ending}"), format!("q.{ending}"));
+        let mut run = args(name, &kept, &aside);
+        run.push("--duplicates");
+        room.run(&run).expect(0, &["80 rows read", "3 rows quarantined"]);
+        let read = |file: &str| -> Vec<serde_json::Value> {
+            let text = room.read(file);
+            if ending == "json" {
+                serde_json::from_str(&text).unwrap()
+            } else {
+                text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+            }
+        };
+        let (kept, aside) = (read(&kept), read(&aside));
+        assert_eq!((kept.len(), aside.len()), (77, 3));
+        let mut all: Vec<serde_json::Value> = kept.into_iter().chain(aside).collect();
+        all.sort_by_key(|r| r["id"].as_u64());
+        assert_eq!(all, rows);
+        std::fs::remove_dir_all(room.path("out")).unwrap();
+    }
+    // into the other format: lists stay lists
+    room.scan(&["d.json", "--report", "out"]);
+    let mut run = args("d.json", "k2.jsonl", "q2.jsonl");
+    run.push("--duplicates");
+    room.run(&run).expect(0, &["80 rows read"]);
+    let first: serde_json::Value =
+        serde_json::from_str(room.read("k2.jsonl").lines().next().unwrap()).unwrap();
+    assert_eq!(first, rows[0]);
+}
