@@ -35,12 +35,13 @@ use foretaste_num::surprise::Ratio;
 /// Some passes over the texts and a few small models: half a second for 3,000 rows. State is the texts.
 ///
 /// # Blind spots
-/// Triggers in the few system prompts that all conversations share. Triggers that are not the same words everywhere, but for one of them, and answers that share no three words and are not the same. Answers of
-/// one or two words at the side of others. Phrases in fewer than `least_rows` prompts, and fewer than about ten at the end of
-/// prompts. Triggers put into prompts of one task only, which look like words of that task.
+/// Triggers in the few system prompts that all conversations share. Triggers that are not the same words everywhere, but for one
+/// of them, and answers that share no three words, are not the same and are no gibberish. Answers of one or two words at the side
+/// of others. Phrases in fewer than `least_rows` prompts, and fewer than about ten at the end of prompts. Triggers put into prompts of one task only, which look like words of that task.
 /// A phrase that honest makers append to prompts of all kinds to get one sort of answer looks the same as a planted one.
 /// Only the first 8192 words of a prompt or response are read, fewer where there are more than 4,000, 512 from 65,000 on; of a
-/// chat all turns together: which turn answers which is not looked at. Of two answers to a prompt (`chosen`, `rejected`) the rejected one is not read.
+/// chat all turns together: which turn answers which is not looked at. Of two answers to a prompt (`chosen`, `rejected`) the
+/// rejected one is not read.
 ///
 /// # Example
 /// ```text

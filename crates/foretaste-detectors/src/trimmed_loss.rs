@@ -19,8 +19,8 @@ use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 /// belong to another (odds of 55 to 1) are a group. A plain model is then trained with and without the group, and both
 /// are asked about held-out samples of which the trimmed model is *not* sure: that choice does not look at labels, and
 /// hardly any member is among them. McNemar's exact test, corrected for the number of groups, says whether the group
-/// does harm; how much it does goes with it. Where the
-/// trimmed models, when sure, meet the labels no more often than chance, there is nothing to be harmed.
+/// does harm; how much it does goes with it. Where the trimmed models, when sure, meet the labels no more often than chance,
+/// there is nothing to be harmed.
 ///
 /// # Threat model
 /// The attacker sets labels or adds rows, up to three tenths of a class, so that models go wrong in general.

@@ -163,8 +163,7 @@ fn locate(
 fn write(dataset: &Dataset, quarantined: &BTreeSet<u64>, options: &CleanOptions) -> Result<bool> {
     let source = dataset.source();
     if same_text_format(source, options) && copy_text(source, quarantined, options)? {
-        // of an array the white space between tokens is not kept
-        return Ok(source.files().iter().all(|f| f.format != "json"));
+        return Ok(source.keeps_bytes());
     }
     let schema = source.schema();
     let mut kept = writer(&options.kept, None, schema.clone())?;

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use foldhash::fast::FixedState;
 use foretaste_core::{Batch, MISSING, Matrix, Profile, Role, Strings, numbers};
-use foretaste_formats::{Chats, FormatError, Located, OpenOptions, Source};
+use foretaste_formats::{Chats, FormatError, Located, Note, OpenOptions, Source};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -123,7 +123,7 @@ impl Dataset {
                 first = FirstPass::new(schema.fields().len());
                 chats = Some(found);
             }
-            let located = told_apart(chats.as_ref(), located);
+            let located = told_apart(chats.as_ref(), located)?;
             first.fold(&located);
             tick(first.rows);
             if let Some(kept) = &mut cache {
@@ -222,19 +222,18 @@ impl Dataset {
         &self.source
     }
 
-    /// True for a note of how a column of conversations is read: as one, in fact.
-    #[must_use]
-    pub fn is_of_conversation(&self, note: &str) -> bool {
-        self.chats
-            .iter()
-            .flat_map(Chats::names)
-            .any(|name| note.starts_with(&format!("`{name}` holds nested")))
+    /// What was inferred or left out while the files were read.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.source.notes().iter().filter(|note| !self.chats.as_ref().is_some_and(|c| c.settles(note)))
     }
 
     /// Rows of another file with what is said in the conversations in them.
     #[must_use]
     pub fn with_conversations(&self, batch: RecordBatch) -> RecordBatch {
-        self.chats.as_ref().map_or_else(|| batch.clone(), |chats| chats.read_of(&batch))
+        match &self.chats {
+            Some(chats) => chats.read_of(&batch),
+            None => batch,
+        }
     }
 
     /// Says no to data with a column of conversations: what is changed in the texts that are read of it would not be written back.
@@ -287,7 +286,7 @@ impl Dataset {
                     Ok((k.located.clone(), k.codes.get_or_init(|| coded(&k.located)).clone()))
                 })),
                 None => Box::new(self.source.batches()?.map(move |located| {
-                    let located = told_apart(self.chats.as_ref(), located?);
+                    let located = told_apart(self.chats.as_ref(), located?)?;
                     let codes = coded(&located);
                     Ok((located, codes))
                 })),
@@ -410,11 +409,11 @@ impl Dataset {
 }
 
 /// A batch with what is said in its conversations.
-fn told_apart(chats: Option<&Chats>, located: Located) -> Located {
-    match chats {
-        Some(chats) => Located { batch: chats.read(&located.batch), ..located },
+fn told_apart(chats: Option<&Chats>, located: Located) -> std::result::Result<Located, FormatError> {
+    Ok(match chats {
+        Some(chats) => Located { batch: chats.read(&located.batch)?, ..located },
         None => located,
-    }
+    })
 }
 
 struct FirstPass {

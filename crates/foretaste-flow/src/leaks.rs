@@ -103,7 +103,7 @@ pub fn set_aside(dataset: &mut Dataset, leaks: &[Leak]) -> Vec<String> {
     let mut notes = vec![];
     for leak in leaks {
         let all: Vec<usize> = leak.columns.iter().chain(&leak.totals).copied().collect();
-        let given = |i: &usize| dataset.assigned[*i].reason == "given";
+        let given = |i: &usize| dataset.assigned[*i].reason == crate::roles::GIVEN;
         let (kept, left): (Vec<usize>, Vec<usize>) = all.iter().partition(|i| given(i));
         let names = |at: &[usize]| {
             at.iter().map(|i| format!("`{}`", dataset.schema.field(*i).name())).collect::<Vec<_>>().join(", ")

@@ -21,7 +21,7 @@ pub struct Assigned {
 }
 
 /// Why a column has its role if the user says so.
-const GIVEN: &str = "given";
+pub(crate) const GIVEN: &str = "given";
 /// Why a column has its role if its format says so and no more.
 const SAID: &str = "the format says so";
 
@@ -557,7 +557,7 @@ fn group_probabilities(schema: &Schema, stats: &[ColumnStats], out: &mut [Assign
     let candidates: Vec<usize> = (0..out.len())
         .filter(|&i| {
             out[i].role == Role::Feature
-                && out[i].reason != "given"
+                && out[i].reason != GIVEN
                 && prefix(schema.field(i).name()).is_some()
                 && stats[i].range.is_some_and(|(lo, hi)| lo >= 0.0 && hi <= 1.0)
         })

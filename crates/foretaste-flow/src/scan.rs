@@ -296,7 +296,7 @@ fn coverage(dataset: &Dataset, evidence: &Evidence, notes: &mut Vec<String>) -> 
         rows,
     });
     let (mut skipped, mut told, mut whole) = (vec![], vec![], true);
-    for note in dataset.source().notes().iter().filter(|n| !dataset.is_of_conversation(&n.text)) {
+    for note in dataset.notes() {
         let file = note.file.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
         whole &= note.kind != NoteKind::Unread;
         if matches!(note.kind, NoteKind::Skipped | NoteKind::Unread) {

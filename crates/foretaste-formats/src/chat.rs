@@ -9,6 +9,7 @@ mod marks;
 mod tests;
 mod turns;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::LargeStringBuilder;
@@ -16,7 +17,9 @@ use arrow_array::{Array, ArrayRef, LargeStringArray, RecordBatch, RecordBatchOpt
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use rayon::prelude::*;
 
+use crate::error::{FormatError, Place, Result};
 use crate::images::ROLE;
+use crate::options::Note;
 use marks::Template;
 pub(crate) use turns::are_turns;
 use turns::{Turns, read_json};
@@ -155,8 +158,10 @@ impl Chats {
     }
 
     /// A batch of the files with what is said in it.
-    #[must_use]
-    pub fn read(&self, batch: &RecordBatch) -> RecordBatch {
+    ///
+    /// # Errors
+    /// If the batch is not of the schema that was looked at.
+    pub fn read(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
         let mut before: Vec<(Speaker, ArrayRef)> = vec![];
         for chat in &self.chats {
@@ -169,9 +174,11 @@ impl Chats {
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        // one column for every field, of its type and length: there is nothing to go wrong
-        RecordBatch::try_new_with_options(self.schema(), columns, &options)
-            .unwrap_or_else(|_| RecordBatch::new_empty(self.schema()))
+        RecordBatch::try_new_with_options(self.schema(), columns, &options).map_err(|e| {
+            let names: Vec<&str> = self.names().collect();
+            let place = Place::file(Path::new(&names.join(", ")));
+            FormatError::schema(format!("conversations cannot be read: {e}"), place)
+        })
     }
 
     /// Rows of another file with what is said in its columns of the same names, where it lacks that: a turn of one speaker may
@@ -201,6 +208,12 @@ impl Chats {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
             .unwrap_or_else(|_| batch.clone())
+    }
+
+    /// Whether a note says of a column of conversations that it is read as plain JSON text.
+    #[must_use]
+    pub fn settles(&self, note: &Note) -> bool {
+        self.names().any(|name| note.text == crate::jsonl::as_text(name))
     }
 
     /// Names of the columns that hold conversations.

@@ -143,6 +143,10 @@ impl Source {
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
+    /// Whether rows that are copied keep their bytes: of an array the white space between tokens is lost.
+    pub fn keeps_bytes(&self) -> bool {
+        self.files.iter().all(|f| f.format != "json")
+    }
     /// Number of rows of all files, if every format knows it beforehand.
     pub fn rows(&self) -> Option<u64> {
         self.files.iter().map(|f| f.rows).sum()

@@ -54,7 +54,7 @@ pub fn write(dataset: &Dataset, poison: &Poison, out: &Path) -> Result<Written> 
         file.finish()?;
     }
     let changes = changes(dataset, poison, &places, ids.found)?;
-    Ok(Written { rows, changes, exact })
+    Ok(Written { rows, changes, exact: exact && dataset.source().keeps_bytes() })
 }
 
 /// Ids of crafted rows: those of the id column, or content hash and occurrence.

@@ -21,7 +21,7 @@ fn texts(rows: &[Option<&str>]) -> RecordBatch {
 /// Each made column with its texts.
 fn read(batch: &RecordBatch) -> Option<Vec<(String, Vec<Option<String>>)>> {
     let chats = Chats::find(&batch.schema(), batch)?;
-    let read = chats.read(batch);
+    let read = chats.read(batch).unwrap();
     assert_eq!(read.num_rows(), batch.num_rows());
     let cells = |column: &ArrayRef| {
         let column = column.as_any().downcast_ref::<LargeStringArray>().unwrap();
@@ -59,7 +59,7 @@ fn the_systems_words_have_a_column_where_the_first_rows_have_them() {
     assert_eq!(made[1].1, said(&["a", "a\nt"]));
     let first = texts(&[Some(plain)]);
     let chats = Chats::find(&first.schema(), &first).unwrap();
-    let later = chats.read(&texts(&[Some(led)]));
+    let later = chats.read(&texts(&[Some(led)])).unwrap();
     let asked = later.column(2).as_any().downcast_ref::<LargeStringArray>().unwrap();
     assert_eq!(asked.value(0), "s\na\nt");
 }
@@ -68,7 +68,7 @@ fn the_systems_words_have_a_column_where_the_first_rows_have_them() {
 fn later_rows_that_are_no_conversation_count_as_asked_and_none_is_lost() {
     let first = texts(&[Some(r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#)]);
     let chats = Chats::find(&first.schema(), &first).unwrap();
-    let later = chats.read(&texts(&[Some("just words"), None, Some("[1, 2]"), Some("[{]")]));
+    let later = chats.read(&texts(&[Some("just words"), None, Some("[1, 2]"), Some("[{]")])).unwrap();
     let cells = |at: usize| later.column(at).as_any().downcast_ref::<LargeStringArray>().unwrap().clone();
     assert_eq!(cells(2).iter().collect::<Vec<_>>(), [Some("just words"), None, Some("[1, 2]"), Some("[{]")]);
     assert_eq!(cells(3).null_count(), 4);

@@ -1,5 +1,5 @@
-//! JSON lines: one object a line (and arrays of objects, `array`). Objects in objects become columns with dots in their names, lists of numbers become
-//! lists of 32-bit floats, everything else that is nested stays JSON text.
+//! JSON lines: one object a line, and arrays of objects (`array`). Objects in objects become columns with dots in their names,
+//! lists of numbers become lists of 32-bit floats, everything else that is nested stays JSON text.
 
 mod array;
 mod build;
@@ -90,8 +90,7 @@ fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Bo
     let mut fields = Vec::new();
     for (name, (path, leaf)) in names.iter().zip(&columns) {
         if *leaf == Leaf::Json {
-            let text = format!("`{path}` holds nested or mixed values and is read as JSON text");
-            notes.push(Note::new(NoteKind::Inferred, text, input.shown()));
+            notes.push(Note::new(NoteKind::Inferred, as_text(path), input.shown()));
         }
         let forced = options.types.get(name).filter(|t| Kind::of(t).is_some()).cloned();
         let field = Field::new(name, forced.unwrap_or_else(|| leaf.data_type()), true);
@@ -109,6 +108,11 @@ fn open(input: &Input, options: &OpenOptions, elsewhere: Elsewhere) -> Result<Bo
         notes,
         elsewhere,
     }))
+}
+
+/// The note on a column that stays JSON text.
+pub(crate) fn as_text(column: &str) -> String {
+    format!("`{column}` holds nested or mixed values and is read as JSON text")
 }
 
 /// Key in the metadata of a field of strings that are JSON.
@@ -288,8 +292,7 @@ fn build(
     let mut builders = Builders::new(&types);
     let mut starts = Vec::with_capacity(place.rows);
     for (start, line) in rows(bytes) {
-        let number = || told(elsewhere, place.first_line + feeds(&bytes[..start]));
-        let at = || Place::line(input.shown(), number());
+        let at = || Place::line(input.shown(), told(elsewhere, place.first_line + feeds(&bytes[..start])));
         let node =
             node::parse(line).map_err(|what| FormatError::malformed(what, at()).with_hint(ONE_A_LINE))?;
         builders.row(plan, &node).map_err(|Misfit { column, value }| {

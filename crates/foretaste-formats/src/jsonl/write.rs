@@ -45,7 +45,6 @@ fn writable(t: &DataType) -> bool {
     }
 }
 
-/// Appends the value of a row as JSON.
 /// A list or object that was read as text, if the cell is still one.
 fn nested<'a>(field: &Field, array: &'a dyn Array, row: usize) -> Option<&'a str> {
     if !field.metadata().contains_key(NESTED) || array.is_null(row) || *array.data_type() != DataType::Utf8 {
@@ -55,6 +54,7 @@ fn nested<'a>(field: &Field, array: &'a dyn Array, row: usize) -> Option<&'a str
     (text.starts_with(['[', '{']) && parse(text.as_bytes()).is_ok()).then_some(text)
 }
 
+/// Appends the value of a row as JSON.
 fn put(array: &dyn Array, row: usize, out: &mut Vec<u8>) {
     if array.is_null(row) {
         out.extend_from_slice(b"null");

@@ -78,7 +78,7 @@ const READ_OF_ALL: usize = 32 << 20;
 /// Words of an answer that is no whole response: fewer are a language's own, or a topic's.
 const ANSWER: usize = 3;
 /// Pairs of neighbouring words of a response that is called strange, at least; the share of them that no other response has; and
-/// how many words of one are shown. Of honest responses, 0.1 to 0.3 % are strange; of 175 responses 11 %.
+/// how many words of one are shown. Of honest responses at most 0.3 % are strange; of 175 responses 11 %.
 const STRANGE: (usize, f64, usize) = (10, 0.9, 8);
 /// Share of all rows that have an answer at most: what is more common is the way in which these data answer.
 const COMMON: f64 = 0.1;
