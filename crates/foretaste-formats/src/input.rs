@@ -131,7 +131,7 @@ impl Input {
         }
     }
 
-    /// The unpacked bytes in order. Reading past the limits gives an `io::Error` that [`Input::failed`] understands.
+    /// The unpacked bytes in order. Reading past the limits gives an `io::Error` that `failed` below tells as such.
     pub fn reader(&self, limits: &Limits) -> Result<Box<dyn Read + Send>> {
         let file = self.file()?;
         let packed = file.metadata().map(|m| m.len()).unwrap_or(0);
