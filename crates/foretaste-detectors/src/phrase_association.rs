@@ -23,9 +23,11 @@ use foretaste_num::surprise::Ratio;
 /// best, over a word that changes if need be. Capital letters and wide blanks stand before a text like a word. First: is the
 /// label a surprise once everything that overlaps the phrase is hidden from a model that did not see the text? (Poisson-binomial, corrected for all phrases looked at.) For clean labels: is the phrase purer than chance?
 /// Second: was it dropped in? Around a phrase that somebody wrote, words go with the phrase; around one that was
-/// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). Of a way of writing it is
+/// inserted, they go with each other (a likelihood ratio over bigrams, with its standard error). Where that is not sure enough, it is
+/// held together with how little the phrase's texts can be told from texts of other classes once it is hidden, beside the
+/// other phrases of the class (an AUC, its rank among them as a p-value; Fisher's product of both). Of a way of writing it is
 /// asked whether the words of its texts are those of other classes. A lead's p-value is the
-/// larger of the two: both must hold.
+/// larger of surprise and insertion: both must hold.
 ///
 /// # Threat model
 /// The attacker puts the same words into many texts, at random places or at a fixed one, or writes many in capital letters or
@@ -68,6 +70,8 @@ impl Default for PhraseAssociation {
 
 /// Leads that are handed on at most, and natural ones among them.
 const LEADS: usize = 50;
+/// p-value of insertion up to which it may be held together with how little the phrase's texts stand apart.
+const LEANING: f64 = 0.1;
 /// p-value from which nothing speaks for a phrase being planted: it is natural.
 const NATURAL: f64 = 0.5;
 
@@ -141,7 +145,9 @@ fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
     let asked = out.iter().filter(|(_, b)| b.surprise <= PLAIN).count() as f64;
     for (p, b) in &mut out {
         let inserted = normal_sf(p.insertion.t(0.0));
-        let by_surprise = b.surprise.max((asked * inserted).min(1.0));
+        let with_apart = if inserted <= LEANING { both(inserted, p.apart.p_value) } else { 1.0 };
+        // the better of two tests: twice
+        let by_surprise = b.surprise.max((2.0 * asked * inserted.min(with_apart)).min(1.0));
         let by_purity = b.purity.max((found.held as f64 * inserted).min(1.0));
         b.planted = by_surprise.min(by_purity);
     }
@@ -149,6 +155,12 @@ fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
     out.sort_by(|a, b| a.1.planted.total_cmp(&b.1.planted).then(b.0.surprise.z.total_cmp(&a.0.surprise.z)));
     out.truncate(LEADS);
     out
+}
+
+/// p-value of two independent p-values by their product (Fisher, "Statistical Methods for Research Workers", 1932).
+fn both(a: f64, b: f64) -> f64 {
+    let product = (a * b).max(f64::MIN_POSITIVE);
+    (product * (1.0 - product.ln())).min(1.0)
 }
 
 fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
@@ -175,5 +187,8 @@ fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
         (false, true) => format!("The words around it go with it: somebody wrote it there (log-likelihood ratio of insertion {mean:.2} ± {error:.2} a text)."),
         (false, false) => format!("The words around it go with each other, not with it: it was dropped in (log-likelihood ratio {mean:.2} ± {error:.2} a text)."),
     });
+    if !natural && p.surprise <= PLAIN && phrase.apart.p_value <= LEANING {
+        lead.why.push(format!("Without it its texts are told from those of other classes with an AUC of {:.2}; at most {:.1} % of the other phrases that go with `{class}` tell theirs apart so little.", phrase.apart.auc, (1000.0 * phrase.apart.p_value).ceil() / 10.0));
+    }
     lead
 }

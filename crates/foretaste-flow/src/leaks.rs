@@ -2,7 +2,9 @@
 //!
 //! Two kinds are looked for. One column whose every value belongs to one class (the label in other words, or a finer
 //! label). Several number columns of which the largest names the class (votes of annotators, scores of a model), and
-//! with them their total. Both must be right in nearly all rows, and far more often than the most frequent class is.
+//! with them their total. Both must be right in nearly all rows, and far more often than the most frequent class is. Votes whose
+//! total is there, too, are votes even if labels were changed behind them: they have to be right in half of the rows in
+//! which the most frequent class is not.
 //! A cut through a column of many different numbers is not looked for: an honest feature may part the classes so.
 
 use crate::dataset::Dataset;
@@ -19,6 +21,8 @@ const WRONG: f64 = 0.005;
 const WRONG_OF_BASE: f64 = 0.05;
 /// The same two for columns that are only noted.
 const NOTED: [f64; 2] = [0.1, 0.2];
+/// The same for votes whose total stands beside them.
+const WRONG_OF_BASE_WITH_TOTAL: f64 = 0.5;
 /// Fewest rows a value must stand in on average, so that values cannot name rows.
 const ROWS_A_VALUE: u64 = 20;
 /// Most different values of a column.
@@ -52,7 +56,12 @@ pub fn find(dataset: &Dataset) -> Result<Vec<Leak>> {
     }
     let base = labelled - dataset.class_counts.first().copied().unwrap_or(0);
     let bound = |[of_all, of_base]: [f64; 2]| (labelled as f64 * of_all).min(base as f64 * of_base) as u64;
-    let bounds = Bounds { labelled, sure: bound([WRONG, WRONG_OF_BASE]), noted: bound(NOTED) };
+    let bounds = Bounds {
+        labelled,
+        sure: bound([WRONG, WRONG_OF_BASE]),
+        noted: bound(NOTED),
+        with_total: bound([1.0, WRONG_OF_BASE_WITH_TOTAL]),
+    };
     let few = |i: usize| {
         let s = &dataset.stats[i];
         let n = s.values.len();
@@ -88,6 +97,7 @@ struct Bounds {
     labelled: u64,
     sure: u64,
     noted: u64,
+    with_total: u64,
 }
 
 impl Bounds {
@@ -248,12 +258,17 @@ fn votes(dataset: &Dataset, columns: &[Tally], bounds: &Bounds) -> Result<Option
                 *n += u64::from((cell(t) - sum).abs() > 1e-9 * sum.abs().max(1.0));
             }
         }
-        if wrong > bounds.noted as f64 {
+        if wrong > bounds.with_total as f64 {
             return Ok(None);
         }
     }
-    let totals = others.iter().zip(&not_sum).filter(|(_, n)| **n <= bounds.sure).map(|(at, _)| *at).collect();
-    Ok(bounds.leak(chosen, totals, wrong.ceil() as u64))
+    let totals: Vec<usize> =
+        others.iter().zip(&not_sum).filter(|(_, n)| **n <= bounds.sure).map(|(at, _)| *at).collect();
+    let has_total = !totals.is_empty();
+    let wrong = wrong.ceil() as u64;
+    let noted = if has_total { bounds.with_total } else { bounds.noted };
+    let bounds = Bounds { noted, sure: if has_total { noted } else { bounds.sure }, ..*bounds };
+    Ok(bounds.leak(chosen, totals, wrong))
 }
 
 /// For each class the column that is larger in it than elsewhere, the clearest pair first.
@@ -332,6 +347,19 @@ mod tests {
         let mut columns = found[0].0.clone();
         columns.sort();
         assert_eq!((columns, &found[0].1), (words(&["one", "two", "zero"]), &words(&["n"])));
+    }
+
+    #[test]
+    fn votes_with_their_sum_are_found_behind_changed_labels() {
+        let row = |i: usize| {
+            let class = (i * 7 / 3) % 3;
+            let mut v = [i % 2, (i / 2) % 2, (i / 4) % 2];
+            v[class] += 2;
+            let given = if i.is_multiple_of(20) { (class + 1) % 3 } else { class };
+            format!("{},{},{},{},{given}", v.iter().sum::<usize>(), v[2], v[0], v[1])
+        };
+        let found = leaks("n,second,zero,one,label", (0..900).map(row));
+        assert_eq!((found.len(), found[0].1.clone()), (1, words(&["n"])));
     }
 
     #[test]

@@ -57,6 +57,29 @@ pub struct Phrase {
     /// Whether it was dropped in; above 0 speaks for it. Of a habit of writing, whether the words of its texts are those of other
     /// classes.
     pub insertion: Ratio,
+    /// How far its texts of the class can be told from texts of other classes, by the model from which it is hidden.
+    pub apart: Apart,
+}
+
+/// How far the texts of a class that hold a phrase can be told from texts of other classes once the phrase is hidden.
+///
+/// Texts of another class that got a phrase and the class's label cannot be told from the other ones. Who writes a
+/// phrase that goes with a class mostly writes more that does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Apart {
+    /// Probability that a text with the phrase looks more like the class than a text of another class: 0.5 where they are
+    /// alike.
+    pub auc: f64,
+    /// Share of the class's frequent phrases, other than this one, that tell their texts apart so little:
+    /// `(1 + those with an AUC up to one standard error above) / (1 + all)`. 1 for a habit of writing: that its texts are those
+    /// of other classes is what [`Phrase::insertion`] says of it.
+    pub p_value: f64,
+}
+
+impl Default for Apart {
+    fn default() -> Self {
+        Self { auc: 1.0, p_value: 1.0 }
+    }
 }
 
 /// Phrases found and how many were looked at.
@@ -85,7 +108,9 @@ pub fn phrases<S: AsRef<str> + Sync>(
     }
     let texts = Texts::new(texts);
     let model = Additive::new(&texts, labels, classes, &options.folds);
-    Search { model: &model, labels: Labels::new(labels, classes), options }.run()
+    let labels = Labels::new(labels, classes);
+    let others = others(&model, &labels);
+    Search { model: &model, labels, options, others }.run()
 }
 
 /// A column looked at: the class it goes with, and two orders.
@@ -97,12 +122,41 @@ struct Look {
     /// z of the count of the class against its overall share.
     enriched: f64,
     pure: bool,
+    /// See [`Apart::auc`].
+    auc: f64,
+}
+
+/// See [`Search::others`]; of many texts some, evenly spaced.
+fn others(model: &Additive, labels: &Labels) -> Vec<Vec<f32>> {
+    let step = labels.codes.len().div_ceil(MOST_OTHERS).max(1);
+    let rows: Vec<usize> = (0..labels.codes.len()).step_by(step).filter(|i| labels.knows(*i)).collect();
+    let probs: Vec<Vec<f64>> = rows.par_iter().map(|&i| model.row(i).without(&[], 0)).collect();
+    let of_class = |class: usize| {
+        let others = rows.iter().zip(&probs).filter(|(i, _)| labels.codes[**i] as usize != class);
+        let mut out: Vec<f32> = others.map(|(_, p)| p[class] as f32).collect();
+        out.sort_unstable_by(f32::total_cmp);
+        out
+    };
+    (0..labels.classes).into_par_iter().map(of_class).collect()
+}
+
+/// Share of `others`, ascending, that lie below each of `own`, on average; of ties half.
+fn auc(own: impl Iterator<Item = f32>, others: &[f32]) -> f64 {
+    let (mut below, mut n) = (0f64, 0f64);
+    for p in own {
+        let (under, upto) = (others.partition_point(|o| *o < p), others.partition_point(|o| *o <= p));
+        below += (under + upto) as f64 / 2.0;
+        n += 1.0;
+    }
+    if n > 0.0 && !others.is_empty() { below / n / others.len() as f64 } else { 1.0 }
 }
 
 struct Search<'a> {
     model: &'a Additive<'a>,
     labels: Labels<'a>,
     options: &'a PhraseOptions,
+    /// Of each class, its probability for texts of other classes, ascending.
+    others: Vec<Vec<f32>>,
 }
 
 /// Enrichment below which a phrase is not looked at: it does not go with the class.
@@ -115,6 +169,10 @@ const GROW: f64 = 0.9;
 const CHANCE: f64 = 0.05;
 /// Pure phrases that are held against the ways in which words follow each other.
 const PUREST: usize = 1000;
+/// Phrases of the texts of a phrase itself that are looked for among those that tell as little, at most.
+const MOST_OWN: usize = 1000;
+/// Texts to which those with a phrase are compared, at most.
+const MOST_OTHERS: usize = 100_000;
 /// Phrases looked at for each one taken.
 const LOOKS: usize = 25;
 
@@ -137,6 +195,7 @@ impl Search<'_> {
         let bigrams = Bigrams::new(self.model.texts, &pairs);
         let mut found: Vec<Phrase> =
             found.par_iter().map(|(words, rows, class)| self.judge(words, rows, *class, &bigrams)).collect();
+        self.compare(&mut found, &looks, &columns);
         found.sort_by(|a, b| b.surprise.z.total_cmp(&a.surprise.z).then_with(|| a.words.cmp(&b.words)));
         Phrases { found, tested: looks.len(), held, accuracy: self.model.fitted.accuracy }
     }
@@ -203,12 +262,15 @@ impl Search<'_> {
             let (class, enriched, pure) = class[column]?;
             let (of, p) = columns.row(column);
             let (mut surprise, mut variance) = (0f64, 0.25f64);
+            let own =
+                of.iter().zip(p).filter(|(r, p)| p.is_finite() && self.labels.codes[**r as usize] == class);
+            let auc = auc(own.map(|(_, p)| *p), &self.others[class as usize]);
             for (&row, &p) in of.iter().zip(p).filter(|(_, p)| p.is_finite()) {
                 let p = f64::from(p);
                 surprise += f64::from(u8::from(self.labels.codes[row as usize] == class)) - p;
                 variance += p * (1.0 - p);
             }
-            Some(Look { column: column as u32, class, z: surprise / variance.sqrt(), enriched, pure })
+            Some(Look { column: column as u32, class, z: surprise / variance.sqrt(), enriched, pure, auc })
         };
         (0..rows.cols).into_par_iter().filter_map(look).collect()
     }
@@ -245,13 +307,35 @@ impl Search<'_> {
             })
             .collect();
         let spelled = texts.spell(words);
-        let insertion = if spelled.split(' ').any(|w| Habit::named(w).is_some()) {
+        let insertion = if habitual(&spelled) {
             self.like_others(rows, &p, class)
         } else {
             bigrams.insertion(texts, words, &self.labels.own(rows, class))
         };
         let surprise = self.labels.judge(rows, class, &p);
-        Phrase { words: spelled, class, surprise, insertion, rows: rows.to_vec() }
+        let own = rows.iter().zip(&p).filter(|(r, _)| self.labels.codes[**r as usize] == class);
+        let auc = auc(own.map(|(_, p)| *p as f32), &self.others[class as usize]);
+        let apart = Apart { auc, ..Apart::default() };
+        Phrase { words: spelled, class, surprise, insertion, apart, rows: rows.to_vec() }
+    }
+
+    /// Holds each phrase against the others of its class: how many tell their texts apart so little?
+    fn compare(&self, found: &mut [Phrase], looks: &[Look], columns: &Csr) {
+        let of_class = |class: u32| {
+            let mut own: Vec<&Look> = looks.iter().filter(|l| l.class == class).collect();
+            own.sort_by(|a, b| a.auc.total_cmp(&b.auc).then(a.column.cmp(&b.column)));
+            own
+        };
+        let looks: Vec<Vec<&Look>> = (0..self.labels.classes as u32).map(of_class).collect();
+        found.par_iter_mut().filter(|phrase| !habitual(&phrase.words)).for_each(|phrase| {
+            let error = (12.0 * phrase.surprise.hits.max(1) as f64).sqrt().recip();
+            let all = &looks[phrase.class as usize];
+            let alike = &all[..all.partition_point(|l| l.auc <= phrase.apart.auc + error)];
+            let itself = |l: &&&Look| mostly_in(columns.row(l.column as usize).0, &phrase.rows);
+            // its own words are few, and among the first if it was dropped in
+            let own = alike.iter().take(MOST_OWN).filter(itself).count();
+            phrase.apart.p_value = (1 + alike.len() - own) as f64 / (1 + all.len() - own) as f64;
+        });
     }
 
     /// Whether the words of texts of the class are those of texts of other classes: a text that is written in another way has
@@ -262,6 +346,11 @@ impl Search<'_> {
         let own = rows.iter().zip(p).filter(|(r, _)| self.labels.codes[**r as usize] == class);
         Ratio::of(&own.map(|(_, p)| odds(*p) - before).collect::<Vec<_>>(), PRIOR)
     }
+}
+
+/// True if a habit of writing is among the words.
+fn habitual(words: &str) -> bool {
+    words.split(' ').any(|w| Habit::named(w).is_some())
 }
 
 /// Adds words on either side while the texts of `own` agree on them; where they agree on none, the word behind at most `skips`
@@ -336,6 +425,7 @@ mod tests {
             "{best:?}"
         );
         assert!(best.insertion.mean > 3.0 * best.insertion.error, "{best:?}");
+        assert!((best.apart.auc - 0.5).abs() < 0.2 && best.apart.p_value < 0.1, "{best:?}");
     }
 
     #[test]
@@ -345,6 +435,7 @@ mod tests {
         assert!(!out.found.is_empty());
         for p in out.found.iter().filter(|p| p.surprise.p_value * out.tested as f64 <= 0.01) {
             assert!(p.insertion.t(0.0) < 2.0, "{} {:?}", p.words, p.insertion);
+            assert!(p.apart.auc > 0.5 && p.apart.p_value > 0.01, "{} {:?}", p.words, p.apart);
         }
     }
 
