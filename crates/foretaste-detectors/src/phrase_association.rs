@@ -148,7 +148,7 @@ fn believed(found: &Phrases) -> Vec<(&Phrase, Believed)> {
         let with_apart = if inserted <= LEANING { both(inserted, p.apart.p_value) } else { 1.0 };
         // the better of two tests: twice
         let by_surprise = b.surprise.max((2.0 * asked * inserted.min(with_apart)).min(1.0));
-        let by_purity = b.purity.max((found.held as f64 * inserted).min(1.0));
+        let by_purity = b.purity.max((found.held.max(1) as f64 * inserted).min(1.0));
         b.planted = by_surprise.min(by_purity);
     }
     out.retain(|(_, b)| b.surprise <= PLAIN || b.planted <= PLAIN);
@@ -191,4 +191,41 @@ fn lead(phrase: &Phrase, p: &Believed, tested: usize, ctx: &Ctx) -> Lead {
         lead.why.push(format!("Without it its texts are told from those of other classes with an AUC of {:.2}; at most {:.1} % of the other phrases that go with `{class}` tell theirs apart so little.", phrase.apart.auc, (1000.0 * phrase.apart.p_value).ceil() / 10.0));
     }
     lead
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foretaste_num::phrases::Apart;
+    use foretaste_num::surprise::Surprise;
+
+    fn phrase(mean: f64, apart: f64) -> Phrase {
+        Phrase {
+            words: "too".into(),
+            class: 0,
+            rows: (0..20).collect(),
+            surprise: Surprise { hits: 20, z: 9.0, p_value: 1e-12, purity_p_value: 1e-12, without: 0.1 },
+            insertion: Ratio { mean, error: 0.5, freedom: 23.0 },
+            apart: Apart { auc: 0.5, p_value: apart },
+        }
+    }
+
+    fn planted(mean: f64, apart: f64) -> f64 {
+        // no pure phrase was held against the ways of words
+        let found = Phrases { found: vec![phrase(mean, apart)], tested: 100, held: 0, accuracy: 0.9 };
+        believed(&found)[0].1.planted
+    }
+
+    #[test]
+    fn words_that_go_with_the_phrase_are_natural_however_pure_it_is() {
+        assert!(planted(-3.0, 1e-3) >= NATURAL);
+        assert!(planted(-3.0, 1.0) >= NATURAL);
+    }
+
+    #[test]
+    fn texts_that_do_not_stand_apart_help_where_the_words_around_lean_to_insertion() {
+        assert!(planted(0.85, 1.0) > 0.05 && planted(0.85, 1e-3) < 0.005);
+        assert!(planted(0.5, 1e-3) > 0.1, "one standard error is no leaning");
+        assert!((both(0.5, 0.02) - 0.01 * (1.0 - 0.01f64.ln())).abs() < 1e-12);
+    }
 }

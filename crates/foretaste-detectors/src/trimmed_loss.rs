@@ -4,6 +4,7 @@ use crate::gather::{Gathered, PerRow, row_at};
 use crate::planted::{PLAIN, Planted, by_content, shared};
 use foretaste_core::{Batch, Ctx, Detect, Growth, Kind, Lead, MISSING, Needs, Result, Role, Step, Suspicion, AtEffort, Effort};
 use foretaste_macros::Catalogue;
+use foretaste_num::stats::normal_sf;
 use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 
 /// Labels that turn a model round: far on the wrong side of one that was trained without what fits worst.
@@ -19,7 +20,9 @@ use foretaste_num::trimmed::{Bench, Harm, TrimOptions, Trimmed};
 /// belong to another (odds of 55 to 1) are a group. A plain model is then trained with and without the group, and both
 /// are asked about held-out samples of which the trimmed model is *not* sure: that choice does not look at labels, and
 /// hardly any member is among them. McNemar's exact test, corrected for the number of groups, says whether the group
-/// does harm; how much it does goes with it. Where the trimmed models, when sure, meet the labels no more often than chance,
+/// does harm; how much it does goes with it. Hard honest samples do harm, too, where a model has too few to learn from: so the
+/// same is done three times under labels that were drawn from what held-out models say of the rows, and the group has to do
+/// more harm than its like there. Where the trimmed models, when sure, meet the labels no more often than chance,
 /// there is nothing to be harmed.
 ///
 /// # Threat model
@@ -64,6 +67,8 @@ impl Default for TrimmedLoss {
 
 /// Log-odds (nats) from which the trimmed model is sure.
 const SURE: f32 = 4.0;
+/// Times that labels are drawn anew, to see what a group does that nobody made.
+const DRAWS: u64 = 3;
 /// Fewest samples of a group, and the most groups that are tried.
 const LEAST: usize = 10;
 const GROUPS: usize = 12;
@@ -116,11 +121,11 @@ impl Detect for TrimmedLoss {
         let found = bench.trimmed();
         let score = shared(&order, |a, b| flat.same(a, b), &found.score);
         let mut leads = vec![];
-        for (class, harm, of) in harmful(&bench, &found, &labels, names.len()) {
-            let mut at: Vec<usize> = of.iter().map(|i| order[*i]).collect();
+        for group in harmful(&bench, &found, &labels, names.len()) {
+            let mut at: Vec<usize> = group.rows.iter().map(|i| order[*i]).collect();
             at.sort_unstable();
             let members = at.iter().map(|i| row_at(&flat.runs, *i as u64)).collect();
-            leads.push(lead(class, &harm, members, names));
+            leads.push(lead(&group, members, names));
         }
         let per_row = PerRow { runs: flat.runs, suspicion: Suspicion::uncalibrated(score) };
         Ok(Step::Ready(Planted { per_row, leads, ..Planted::default() }))
@@ -135,13 +140,18 @@ impl Detect for TrimmedLoss {
     }
 }
 
-/// Groups that do harm, with the class of which all have the label if there is one; p-values are corrected for all groups tried.
-fn harmful(
-    bench: &Bench,
-    found: &Trimmed,
-    labels: &[u32],
-    classes: usize,
-) -> Vec<(Option<u32>, Harm, Vec<usize>)> {
+/// A group that does harm.
+struct Harmful {
+    /// The class of which all have the label, if there is one.
+    class: Option<u32>,
+    /// Its p-value is corrected for all groups tried.
+    harm: Harm,
+    /// Share of samples that is gained without such a group under labels that nobody changed.
+    innocent: f64,
+    rows: Vec<usize>,
+}
+
+fn harmful(bench: &Bench, found: &Trimmed, labels: &[u32], classes: usize) -> Vec<Harmful> {
     if !knows(found, labels, classes) {
         return vec![];
     }
@@ -156,13 +166,54 @@ fn harmful(
     groups.truncate(GROUPS);
     let tried = groups.len() as f64;
     let judge = |(class, rows): (Option<u32>, Vec<usize>)| {
-        let mut members = vec![false; labels.len()];
-        rows.iter().for_each(|i| members[*i] = true);
-        let mut harm = bench.harm(&members, &|i| found.sure[i] <= SURE);
+        let mut harm = harm(bench, found, &rows);
         harm.p_value = (harm.p_value * tried).min(1.0);
-        (class, harm, rows)
+        Harmful { class, harm, innocent: 0.0, rows }
     };
-    groups.into_iter().map(judge).filter(|(_, harm, _)| harm.p_value <= PLAIN).collect()
+    let mut out: Vec<Harmful> =
+        groups.into_iter().map(judge).filter(|group| group.harm.p_value <= PLAIN).collect();
+    if out.is_empty() {
+        return out;
+    }
+    let draw = |n: u64| {
+        let drawn = bench.drawn(n);
+        let found = drawn.trimmed();
+        (drawn, found)
+    };
+    let drawn: Vec<(Bench, Trimmed)> = (0..DRAWS).map(draw).collect();
+    for group in &mut out {
+        let innocent: Vec<Harm> = drawn.iter().map(|(bench, found)| innocent(bench, found, group.class)).collect();
+        group.innocent = innocent.iter().map(Harm::gain).sum::<f64>() / innocent.len().max(1) as f64;
+        group.harm.p_value = group.harm.p_value.max((beyond(&group.harm, &innocent) * tried).min(1.0));
+    }
+    out.retain(|group| group.harm.p_value <= PLAIN);
+    out
+}
+
+/// What a group does to a plain model, judged by rows of which the trimmed models are not sure.
+fn harm(bench: &Bench, found: &Trimmed, group: &[usize]) -> Harm {
+    let mut members = vec![false; bench.labels().len()];
+    group.iter().for_each(|i| members[*i] = true);
+    bench.harm(&members, &|i| found.sure[i] <= SURE)
+}
+
+/// The same of the group that is found under labels that nobody changed.
+fn innocent(bench: &Bench, found: &Trimmed, class: Option<u32>) -> Harm {
+    let labels = bench.labels();
+    let inside = |i: &usize| {
+        found.sure[*i] > SURE && found.top[*i] != labels[*i] && class.is_none_or(|c| c == labels[*i])
+    };
+    harm(bench, found, &(0..labels.len()).filter(inside).collect::<Vec<_>>())
+}
+
+/// Probability of so many rows gained if the group were like the `innocent` ones: normal, both sides counted.
+fn beyond(harm: &Harm, innocent: &[Harm]) -> f64 {
+    let gained = |h: &Harm| h.better as f64 - h.worse as f64;
+    let differ = |h: &Harm| (h.better + h.worse) as f64;
+    let n = innocent.len().max(1) as f64;
+    let expected = innocent.iter().map(gained).sum::<f64>() / n;
+    let variance = differ(harm) + innocent.iter().map(differ).sum::<f64>() / (n * n);
+    normal_sf((gained(harm) - expected) / variance.max(1.0).sqrt())
 }
 
 /// Whether what the trimmed models are sure of has to do with the labels: three standard deviations more agreements than if
@@ -183,21 +234,22 @@ fn knows(found: &Trimmed, labels: &[u32], classes: usize) -> bool {
     agree > chance + 3.0 * (chance * (1.0 - chance / n.max(1.0))).sqrt()
 }
 
-fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) -> Lead {
+fn lead(group: &Harmful, members: Vec<u64>, names: &[String]) -> Lead {
+    let Harmful { class, harm, innocent, .. } = group;
     let name = class.and_then(|c| names.get(c as usize));
     let subject = name.map_or("labels of any class".to_owned(), |n| format!("label `{n}`"));
     let mut lead = Lead::new(Kind::Availability, subject, members);
     lead.statistic = ("share of samples gained without them".into(), harm.gain());
     lead.numbers.push((Lead::REPAIRED.into(), harm.repaired()));
     lead.p_value = Some(harm.p_value);
-    lead.class = class;
+    lead.class = *class;
     let (low, high) = harm.interval();
     lead.why.push(
         "A model that was trained without what fits worst is sure that they belong to another class (odds of 55 to 1 and more)."
             .into(),
     );
     lead.why.push(format!(
-        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: over all samples {:+.1} points of accuracy ({:+.1} to {:+.1}), {:.0} % of its errors, p = {:.1e}, corrected for the groups tried.",
+        "Asked about {} held-out samples of which that model is not sure, a plain model trained without them is right on {} that it misses with them, and misses {} that it had: over all samples {:+.1} points of accuracy ({:+.1} to {:+.1}), {:.0} % of its errors. Where labels are drawn from what models say instead, such a group costs {:.1} points (p = {:.1e}, the larger of both tests, corrected for the groups tried).",
         harm.judged,
         harm.better,
         harm.worse,
@@ -205,6 +257,7 @@ fn lead(class: Option<u32>, harm: &Harm, members: Vec<u64>, names: &[String]) ->
         100.0 * low,
         100.0 * high,
         100.0 * harm.repaired(),
+        100.0 * innocent,
         harm.p_value
     ));
     lead

@@ -1,7 +1,7 @@
 //! Softmax regressions that leave out the rows they fit worst, and what groups of rows do to a plain one.
 
 use crate::reduced::reduced;
-use crate::rng::mix;
+use crate::rng::{Rng, mix};
 use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit_from};
 use crate::stats::{binomial_sf, wilson_interval};
 use rayon::prelude::*;
@@ -15,6 +15,14 @@ const LEAST_PROBABILITY: f32 = 1e-9;
 /// See [`FitOptions::tolerance`]: of models that only say which rows fit best, and of those that judge.
 const CHOOSING: f64 = 1e-5;
 const JUDGING: f64 = 1e-6;
+
+/// Temperatures and shares of labels at random that drawn labels may have, times that both are fitted in turn, and steps of each fit.
+const HEAT: (f64, f64) = (0.125, 8.0);
+const NOISE: (f64, f64) = (1e-5, 0.5);
+const ROUNDS: usize = 3;
+const STEPS: usize = 14;
+/// Rows that both are fitted on, at most.
+const FITTED: usize = 5000;
 
 /// How to trim.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,24 +149,84 @@ impl Bench {
         model.predict_proba(Rows::Dense { data: &self.rows(of), dim: self.dim })
     }
 
-    /// The most probable class of every known row, by models that learned from known rows of other folds for which `learns`
-    /// holds.
+    /// Known rows of each fold and the probabilities of their classes, by models that learned from known rows of other folds
+    /// for which `learns` holds.
+    fn outside(&self, learns: &(dyn Fn(usize) -> bool + Sync)) -> Vec<(Vec<usize>, Vec<f32>)> {
+        let part = |k: u32| {
+            let (asked, from): (Vec<usize>, Vec<usize>) =
+                self.known.iter().copied().partition(|&i| self.fold[i] == k);
+            let from: Vec<usize> = from.into_iter().filter(|&i| learns(i)).collect();
+            let p = self.asked(&self.learn(&from, PENALTY, JUDGING, None), &asked);
+            (asked, p)
+        };
+        (0..self.folds()).into_par_iter().map(part).collect()
+    }
+
+    /// The most probable class of every known row, see [`Self::outside`].
     fn held_out(&self, learns: &(dyn Fn(usize) -> bool + Sync)) -> Vec<u32> {
-        let parts: Vec<(Vec<usize>, Vec<f32>)> = (0..self.folds())
-            .into_par_iter()
-            .map(|k| {
-                let (asked, from): (Vec<usize>, Vec<usize>) =
-                    self.known.iter().copied().partition(|&i| self.fold[i] == k);
-                let from: Vec<usize> = from.into_iter().filter(|&i| learns(i)).collect();
-                let p = self.asked(&self.learn(&from, PENALTY, JUDGING, None), &asked);
-                (asked, p)
-            })
-            .collect();
         let mut out = vec![u32::MAX; self.labels.len()];
-        for (asked, p) in parts {
+        for (asked, p) in self.outside(learns) {
             asked.iter().zip(p.chunks_exact(self.classes.max(1))).for_each(|(i, p)| out[*i] = first_two(p).0);
         }
         out
+    }
+
+    /// The known rows under labels drawn from what held-out plain models say of them, at the temperature and with the share of
+    /// labels at random that fit the given labels best: as much doubt and as much noise as there is in the data, and nobody who
+    /// meant harm.
+    #[must_use]
+    pub fn drawn(&self, draw: u64) -> Self {
+        let parts = self.outside(&|_| true);
+        let mut shares = vec![0f64; self.classes];
+        self.known.iter().for_each(|&i| shares[self.labels[i] as usize] += 1.0 / self.known.len() as f64);
+        let pieces =
+            parts.iter().flat_map(|(asked, p)| asked.iter().zip(p.chunks_exact(self.classes.max(1))));
+        let rows: Vec<(usize, &[f32])> = pieces.map(|(i, p)| (*i, p)).collect();
+        let step = rows.len().div_ceil(FITTED).max(1);
+        let loss = |heat: f64, noise: f64| -> f64 {
+            let one = |(i, p): &(usize, &[f32])| {
+                let y = self.labels[*i] as usize;
+                -((1.0 - noise) * tempered(p, heat)[y] + noise * shares[y]).max(1e-12).ln()
+            };
+            rows.iter().step_by(step).map(one).sum()
+        };
+        let (mut heat, mut noise) = (1.0, 1e-3);
+        for _ in 0..ROUNDS {
+            heat = least(HEAT, |heat| loss(heat, noise));
+            noise = least(NOISE, |noise| loss(heat, noise));
+        }
+        let mut rng = Rng::at(self.options.seed, "trimmed", draw);
+        let mut labels = vec![u32::MAX; self.labels.len()];
+        for (i, p) in rows {
+            let of_class =
+                tempered(p, heat).into_iter().zip(&shares).map(|(p, s)| (1.0 - noise) * p + noise * s);
+            let mut left = rng.unit();
+            let mut below = |p: f64| {
+                left -= p;
+                left < 0.0
+            };
+            let class = of_class.into_iter().position(&mut below);
+            labels[i] = class.unwrap_or(self.classes.saturating_sub(1)) as u32;
+        }
+        let of = |v: &[u32]| self.known.iter().map(|&i| v[i]).collect::<Vec<u32>>();
+        let mut drawn = Self {
+            data: self.rows(&self.known),
+            dim: self.dim,
+            labels: of(&labels),
+            classes: self.classes,
+            fold: of(&self.fold),
+            known: (0..self.known.len()).collect(),
+            options: self.options.clone(),
+            plain: vec![],
+        };
+        drawn.plain = drawn.held_out(&|_| true);
+        drawn
+    }
+
+    /// One a row, not below the number of classes where there is none.
+    #[must_use]
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
     }
 
     /// Fits a stiff model, keeps the share of each class that fits best, fits a softer one to it, and so on; the last judges
@@ -242,6 +310,24 @@ impl Bench {
     }
 }
 
+/// Probabilities whose logarithms are divided by `heat`.
+fn tempered(p: &[f32], heat: f64) -> Vec<f64> {
+    let powers: Vec<f64> = p.iter().map(|p| f64::from(p.max(LEAST_PROBABILITY)).powf(heat.recip())).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
+}
+
+/// The number between two of the least loss, by golden section of its logarithm.
+fn least((low, high): (f64, f64), loss: impl Fn(f64) -> f64) -> f64 {
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (low.ln(), high.ln());
+    for _ in 0..STEPS {
+        let (a, b) = (high - golden * (high - low), low + golden * (high - low));
+        if loss(a.exp()) < loss(b.exp()) { high = b } else { low = a }
+    }
+    f64::midpoint(low, high).exp()
+}
+
 fn log_odds(a: f32, b: f32) -> f32 {
     a.max(LEAST_PROBABILITY).ln() - b.max(LEAST_PROBABILITY).ln()
 }
@@ -304,6 +390,24 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_are_drawn_do_less_harm_than_rows_that_turn_a_line() {
+        let (data, labels) = tilted(1200, 100);
+        let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions::default());
+        let drawn = bench.drawn(1);
+        assert_eq!(drawn.labels(), bench.drawn(1).labels());
+        assert_ne!(drawn.labels(), bench.drawn(2).labels());
+        let count = |of: &[u32]| of.iter().filter(|y| **y == 1).count() as f64;
+        assert!((count(drawn.labels()) - count(&labels)).abs() < 80.0);
+        let gain = |bench: &Bench| {
+            let found = bench.trimmed();
+            let members: Vec<bool> =
+                (0..1200).map(|i| found.sure[i] > 4.0 && found.top[i] != bench.labels()[i]).collect();
+            bench.harm(&members, &|i| found.sure[i] <= 4.0).gain()
+        };
+        assert!(gain(&bench) > gain(&drawn) + 0.005, "{} and {}", gain(&bench), gain(&drawn));
+    }
+
+    #[test]
     fn what_is_kept_is_the_best_of_each_class() {
         let (data, labels) = tilted(90, 5);
         let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions { keep: 0.5, ..TrimOptions::default() });
@@ -335,6 +439,7 @@ mod tests {
             let found = bench.trimmed();
             assert!(found.score.iter().chain(&found.sure).all(|s| s.is_finite()));
             assert!(bench.harm(&[true], &|_| true).p_value <= 1.0);
+            assert!(bench.drawn(0).trimmed().score.iter().all(|s| s.is_finite()));
         }
     }
 }

@@ -5,14 +5,16 @@ use super::{Claim, Facts, percent, samples};
 use foretaste_core::{Action, Evidence, Kind, Lead, Member, Scored, Severity};
 use std::collections::BTreeSet;
 
-/// Share of samples that a model must gain without the group, counted on those that can be judged: honest samples that are
-/// hard cost up to 0.8 points where a linear model sees little (film reviews).
-const EFFECT: f64 = 0.01;
-/// Share of the model's errors that must be gone without the group. Where a model sees little, the hard half of honest samples
-/// costs more points than poison does elsewhere, but not more of its errors: up to 7 % (film reviews).
-const REPAIRED: f64 = 0.1;
-/// Level of the test of harm. That hard samples do harm is no error of the test, so that the level alone keeps nobody quiet.
-const LEVEL: f64 = 1e-4;
+/// Share of samples that a model must gain without the group, counted on those that can be judged.
+const EFFECT: f64 = 0.005;
+/// Share of the model's errors that must be gone without the group: less is not worth a finding of poison.
+const REPAIRED: f64 = 0.05;
+/// Level of the test of harm, which is held against what hard honest samples do: of 132 honest subsets of 14 tables, texts and
+/// pictures with these effects the least was 0.04.
+const LEVEL: f64 = 2e-3;
+
+/// Share of the harm of all classes from which one class does it: the others' samples are only hard.
+const MOST_OF_HARM: f64 = 0.8;
 
 /// One finding per group that passes the test and costs enough, the surest first: of overlapping groups the one that the
 /// test sees best. A group that is mostly in findings already adds nothing. `named`: rows that other findings call poison or noise.
@@ -22,9 +24,13 @@ pub fn decide(evidence: &Evidence, facts: &Facts<'_>, named: &BTreeSet<u64>) -> 
         .filter(|(_, l)| l.kind == Kind::Availability && l.p_value.is_some_and(|p| p <= LEVEL))
         .filter(|(_, l)| l.statistic.1 >= EFFECT)
         .filter(|(_, l)| l.number(Lead::REPAIRED).is_some_and(|share| share >= REPAIRED));
+    let groups: Vec<(&Scored, &Lead)> = groups.collect();
+    let of_one_class = |l: &Lead| {
+        groups.iter().any(|(_, c)| c.class.is_some() && c.statistic.1 >= MOST_OF_HARM * l.statistic.1)
+    };
     let mut taken = named.clone();
     let mut out = vec![];
-    for (by, lead) in groups {
+    for &(by, lead) in groups.iter().filter(|(_, l)| l.class.is_some() || !of_one_class(l)) {
         let new = lead.members.iter().filter(|r| !taken.contains(r)).count();
         if 2 * new > lead.members.len() {
             taken.extend(&lead.members);

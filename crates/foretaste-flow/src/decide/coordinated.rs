@@ -6,7 +6,7 @@ use crate::columns::{count, thousands};
 use foretaste_core::{Action, Evidence, Finding, Kind, Lead, Member, Scored, Severity, Suspicion, p_words};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewest wrong labels beyond what is expected from which an origin is named; fewer are an accident.
+/// Fewest wrong labels beyond what is expected from which an origin or a pair of classes is named; fewer are an accident.
 const FEWEST: usize = 5;
 /// Most findings for pairs of classes; more pairs than this are one finding with a table.
 const PAIRS: usize = 3;
@@ -38,7 +38,7 @@ pub fn decide(
             // A pair of which an origin explains most is that origin's doing. And where labels were moved, most of those that
             // the test counted can be told from honest ones; two classes that nobody can keep apart have too many, too.
             let told = 2.0 * members.len() as f64 >= lead.statistic.1;
-            if is_open(lead, &taken) && told && !members.is_empty() {
+            if is_open(lead, &taken) && told && members.len() >= FEWEST {
                 pairs.push((by.detector.as_str(), lead, members));
             }
         }

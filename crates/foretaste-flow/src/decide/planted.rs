@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 
 /// Level at which a trigger has to turn more held-out samples than what is harmless.
 const EFFECT_LEVEL: f64 = 0.01;
+/// Share of held-out samples, beyond those that what is harmless turns, from which a trigger is worth a finding of poison: values
+/// that go with a rare kind of a class turn a few.
+const LEAST_EFFECT: f64 = 0.1;
 /// Success rate from which a natural feature is called a shortcut: it decides alone more often than not.
 const SHORTCUT: f64 = 0.5;
 /// Share of the members of a lead from which another lead holds them.
@@ -87,7 +90,8 @@ pub fn explained(claims: &[Claim]) -> BTreeSet<u64> {
 fn works(lead: &Lead) -> bool {
     let Some(e) = &lead.effect else { return false };
     let more = e.p_value <= EFFECT_LEVEL && e.interval.0 > e.control_rate;
-    more && (lead.kind == Kind::Backdoor || e.attack_success_rate >= SHORTCUT)
+    let least = if lead.kind == Kind::Backdoor { e.control_rate + LEAST_EFFECT } else { SHORTCUT };
+    more && e.attack_success_rate >= least
 }
 
 fn claim(detector: &str, lead: &Lead, facts: &Facts<'_>) -> Claim {

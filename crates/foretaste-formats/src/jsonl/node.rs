@@ -35,8 +35,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<Node<'_>, String> {
     match serde_json::from_slice(line) {
         Ok(node) => Ok(node),
         Err(error) => {
-            if let Some(marked) = mark_numbers(line)
-                && let Ok(node) = serde_json::from_slice::<Node<'_>>(&marked)
+            if let Some(mended) = mend(line)
+                && let Ok(node) = serde_json::from_slice::<Node<'_>>(&mended)
             {
                 return Ok(unmark(node));
             }
@@ -51,8 +51,9 @@ fn reason(error: &serde_json::Error) -> String {
     format!("broken JSON: {what} at column `{}`", error.column())
 }
 
-/// The line with strings in place of `NaN` and infinities outside strings, if there are any.
-fn mark_numbers(line: &[u8]) -> Option<Vec<u8>> {
+/// The line with strings in place of `NaN` and infinities outside strings, and with the replacement character in place of halves of
+/// surrogate pairs within, as Python writes texts that were cut in the middle of a character; if there are any.
+fn mend(line: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(line.len() + 64);
     let (mut at, mut found, mut inside) = (0, false, false);
     'bytes: while at < line.len() {
@@ -70,6 +71,20 @@ fn mark_numbers(line: &[u8]) -> Option<Vec<u8>> {
             }
         }
         if inside && byte == b'\\' {
+            match surrogate(&line[at..]) {
+                Some(length) if length == ESCAPE => {
+                    out.extend_from_slice(b"\\ufffd");
+                    at += length;
+                    found = true;
+                    continue;
+                }
+                Some(length) => {
+                    out.extend_from_slice(&line[at..at + length]);
+                    at += length;
+                    continue;
+                }
+                None => {}
+            }
             out.push(byte);
             at += 1;
         } else if byte == b'"' {
@@ -81,6 +96,24 @@ fn mark_numbers(line: &[u8]) -> Option<Vec<u8>> {
         at += 1;
     }
     found.then_some(out)
+}
+
+/// Bytes of one escape.
+const ESCAPE: usize = 6;
+
+/// Bytes of the escaped surrogate, or of the pair, that the line begins with, if it does: a single one is half a character.
+fn surrogate(line: &[u8]) -> Option<usize> {
+    let unit = |at: usize| {
+        let digits = line.get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    match unit(0)? {
+        0xd800..=0xdbff if unit(ESCAPE).is_some_and(|low| (0xdc00..=0xdfff).contains(&low)) => {
+            Some(2 * ESCAPE)
+        }
+        0xd800..=0xdfff => Some(ESCAPE),
+        _ => None,
+    }
 }
 
 fn unmark<'a>(node: Node<'_>) -> Node<'a> {
@@ -230,6 +263,18 @@ mod tests {
         let mut out = Vec::new();
         put(&node, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":NaN,"b":[-Infinity,1],"c":"NaN"}"#);
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_are_replaced() {
+        let text = |line: &[u8]| match parse(line) {
+            Ok(Node::Text(text)) => text.into_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text(br#""a\ud83d b""#), "a\u{fffd} b");
+        assert_eq!(text(br#""\udc00\ud83d\ude00\ud83d""#), "\u{fffd}\u{1f600}\u{fffd}");
+        assert_eq!(text(br#""\\ud83d \ud83d\u0041""#), "\\ud83d \u{fffd}A");
+        assert!(parse(br#""\ud83"#).is_err());
     }
 
     #[test]
