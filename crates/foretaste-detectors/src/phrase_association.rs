@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn texts_that_do_not_stand_apart_help_where_the_words_around_lean_to_insertion() {
-        assert!(planted(0.85, 1.0) > 0.05 && planted(0.85, 1e-3) < 0.005);
+        // alone, 1.7 standard errors are one in 22
+        assert!(planted(0.85, 1.0) > 0.04 && planted(0.85, 1e-3) < 0.005);
         assert!(planted(0.5, 1e-3) > 0.1, "one standard error is no leaning");
         assert!((both(0.5, 0.02) - 0.01 * (1.0 - 0.01f64.ln())).abs() < 1e-12);
     }
