@@ -151,16 +151,13 @@ struct Harmful {
     rows: Vec<usize>,
 }
 
+/// Groups that do harm.
 fn harmful(bench: &Bench, found: &Trimmed, labels: &[u32], classes: usize) -> Vec<Harmful> {
     if !knows(found, labels, classes) {
         return vec![];
     }
-    let all: Vec<usize> = (0..labels.len())
-        .filter(|&i| labels[i] != MISSING && found.sure[i] > SURE && found.top[i] != labels[i])
-        .collect();
-    let of = |c: u32| all.iter().copied().filter(|i| labels[*i] == c).collect::<Vec<usize>>();
-    let mut groups: Vec<(Option<u32>, Vec<usize>)> = (0..classes as u32).map(|c| (Some(c), of(c))).collect();
-    groups.push((None, all.clone()));
+    let keys = (0..classes as u32).map(Some).chain([None]);
+    let mut groups: Vec<(Option<u32>, Vec<usize>)> = keys.map(|c| (c, group(found, labels, c))).collect();
     groups.retain(|g| g.1.len() >= LEAST);
     groups.sort_by_key(|g| (g.0.is_some(), std::cmp::Reverse(g.1.len()), g.0));
     groups.truncate(GROUPS);
@@ -175,19 +172,30 @@ fn harmful(bench: &Bench, found: &Trimmed, labels: &[u32], classes: usize) -> Ve
     if out.is_empty() {
         return out;
     }
-    let draw = |n: u64| {
-        let drawn = bench.drawn(n);
+    let drawn: Vec<(Bench, Trimmed)> = bench.drawn(DRAWS).into_iter().map(|drawn| {
         let found = drawn.trimmed();
         (drawn, found)
-    };
-    let drawn: Vec<(Bench, Trimmed)> = (0..DRAWS).map(draw).collect();
-    for group in &mut out {
-        let innocent: Vec<Harm> = drawn.iter().map(|(bench, found)| innocent(bench, found, group.class)).collect();
-        group.innocent = innocent.iter().map(Harm::gain).sum::<f64>() / innocent.len().max(1) as f64;
-        group.harm.p_value = group.harm.p_value.max((beyond(&group.harm, &innocent) * tried).min(1.0));
+    }).collect();
+    for of in &mut out {
+        let like = |(bench, found): &(Bench, Trimmed)| harm(bench, found, &group(found, bench.labels(), of.class));
+        let innocent: Vec<Harm> = drawn.iter().map(like).collect();
+        of.innocent = innocent.iter().map(Harm::gain).sum::<f64>() / innocent.len().max(1) as f64;
+        of.harm.p_value = of.harm.p_value.max((beyond(&of.harm, &innocent) * tried).min(1.0));
     }
     out.retain(|group| group.harm.p_value <= PLAIN);
     out
+}
+
+/// Rows of which the trimmed models are sure that they belong to another class, with the label `class` if it is given.
+fn group(found: &Trimmed, labels: &[u32], class: Option<u32>) -> Vec<usize> {
+    let inside = |i: &usize| {
+        let label = labels[*i];
+        label != MISSING
+            && found.sure[*i] > SURE
+            && found.top[*i] != label
+            && class.is_none_or(|c| c == label)
+    };
+    (0..labels.len()).filter(inside).collect()
 }
 
 /// What a group does to a plain model, judged by rows of which the trimmed models are not sure.
@@ -195,15 +203,6 @@ fn harm(bench: &Bench, found: &Trimmed, group: &[usize]) -> Harm {
     let mut members = vec![false; bench.labels().len()];
     group.iter().for_each(|i| members[*i] = true);
     bench.harm(&members, &|i| found.sure[i] <= SURE)
-}
-
-/// The same of the group that is found under labels that nobody changed.
-fn innocent(bench: &Bench, found: &Trimmed, class: Option<u32>) -> Harm {
-    let labels = bench.labels();
-    let inside = |i: &usize| {
-        found.sure[*i] > SURE && found.top[*i] != labels[*i] && class.is_none_or(|c| c == labels[*i])
-    };
-    harm(bench, found, &(0..labels.len()).filter(inside).collect::<Vec<_>>())
 }
 
 /// Probability of so many rows gained if the group were like the `innocent` ones: normal, both sides counted.

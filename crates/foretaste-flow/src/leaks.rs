@@ -21,7 +21,7 @@ const WRONG: f64 = 0.005;
 const WRONG_OF_BASE: f64 = 0.05;
 /// The same two for columns that are only noted.
 const NOTED: [f64; 2] = [0.1, 0.2];
-/// The same for votes whose total stands beside them.
+/// Largest share of what the most frequent class alone would get wrong, for votes whose total stands beside them.
 const WRONG_OF_BASE_WITH_TOTAL: f64 = 0.5;
 /// Fewest rows a value must stand in on average, so that values cannot name rows.
 const ROWS_A_VALUE: u64 = 20;

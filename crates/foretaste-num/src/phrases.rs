@@ -22,6 +22,7 @@ use tokens::{ANY, Texts, places};
 use crate::habits::Habit;
 use crate::ngrams::Csr;
 use crate::softmax::FoldOptions;
+use crate::stats::auc;
 use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
 
 /// How to look for phrases.
@@ -140,17 +141,6 @@ fn others(model: &Additive, labels: &Labels) -> Vec<Vec<f32>> {
     (0..labels.classes).into_par_iter().map(of_class).collect()
 }
 
-/// Share of `others`, ascending, that lie below each of `own`, on average; of ties half.
-fn auc(own: impl Iterator<Item = f32>, others: &[f32]) -> f64 {
-    let (mut below, mut n) = (0f64, 0f64);
-    for p in own {
-        let (under, upto) = (others.partition_point(|o| *o < p), others.partition_point(|o| *o <= p));
-        below += (under + upto) as f64 / 2.0;
-        n += 1.0;
-    }
-    if n > 0.0 && !others.is_empty() { below / n / others.len() as f64 } else { 1.0 }
-}
-
 struct Search<'a> {
     model: &'a Additive<'a>,
     labels: Labels<'a>,
@@ -264,7 +254,7 @@ impl Search<'_> {
             let (mut surprise, mut variance) = (0f64, 0.25f64);
             let own =
                 of.iter().zip(p).filter(|(r, p)| p.is_finite() && self.labels.codes[**r as usize] == class);
-            let auc = auc(own.map(|(_, p)| *p), &self.others[class as usize]);
+            let auc = auc(own.map(|(_, p)| *p), &self.others[class as usize]).unwrap_or(1.0);
             for (&row, &p) in of.iter().zip(p).filter(|(_, p)| p.is_finite()) {
                 let p = f64::from(p);
                 surprise += f64::from(u8::from(self.labels.codes[row as usize] == class)) - p;
@@ -314,7 +304,7 @@ impl Search<'_> {
         };
         let surprise = self.labels.judge(rows, class, &p);
         let own = rows.iter().zip(&p).filter(|(r, _)| self.labels.codes[**r as usize] == class);
-        let auc = auc(own.map(|(_, p)| *p as f32), &self.others[class as usize]);
+        let auc = auc(own.map(|(_, p)| *p as f32), &self.others[class as usize]).unwrap_or(1.0);
         let apart = Apart { auc, ..Apart::default() };
         Phrase { words: spelled, class, surprise, insertion, apart, rows: rows.to_vec() }
     }

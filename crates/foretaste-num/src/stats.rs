@@ -15,7 +15,7 @@ pub use many::{
     adjust_bh, adjust_by, cauchy_combination, reject_bh, reject_by, simes, storey_pi0, true_discoveries,
 };
 pub(crate) use samples::usual;
-pub use samples::{KsTest, g_test, ks_two_sample, mad, median, median_in_place, moments};
+pub use samples::{KsTest, auc, g_test, ks_two_sample, mad, median, median_in_place, moments};
 pub use special::{
     beta_inc, chi2_sf, gamma_p, gamma_q, ln_choose, ln_gamma, normal_cdf, normal_quantile, normal_sf,
     student_sf,

@@ -2,6 +2,7 @@
 
 use crate::reduced::reduced;
 use crate::rng::{Rng, mix};
+use crate::softmax::calibrate::{CalibrateOptions, calibrate};
 use crate::softmax::{FitOptions, Rows, Softmax, assign_folds, fit_from};
 use crate::stats::{binomial_sf, wilson_interval};
 use rayon::prelude::*;
@@ -15,14 +16,6 @@ const LEAST_PROBABILITY: f32 = 1e-9;
 /// See [`FitOptions::tolerance`]: of models that only say which rows fit best, and of those that judge.
 const CHOOSING: f64 = 1e-5;
 const JUDGING: f64 = 1e-6;
-
-/// Temperatures and shares of labels at random that drawn labels may have, times that both are fitted in turn, and steps of each fit.
-const HEAT: (f64, f64) = (0.125, 8.0);
-const NOISE: (f64, f64) = (1e-5, 0.5);
-const ROUNDS: usize = 3;
-const STEPS: usize = 14;
-/// Rows that both are fitted on, at most.
-const FITTED: usize = 5000;
 
 /// How to trim.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,56 +164,37 @@ impl Bench {
         out
     }
 
-    /// The known rows under labels drawn from what held-out plain models say of them, at the temperature and with the share of
-    /// labels at random that fit the given labels best: as much doubt and as much noise as there is in the data, and nobody who
-    /// meant harm.
+    /// The known rows, `draws` times, under labels drawn from what held-out plain models say of them, calibrated with the share of
+    /// labels at random that the given labels tell: as much doubt and as much noise as there is in the data, and nobody who meant
+    /// harm.
     #[must_use]
-    pub fn drawn(&self, draw: u64) -> Self {
-        let parts = self.outside(&|_| true);
-        let mut shares = vec![0f64; self.classes];
-        self.known.iter().for_each(|&i| shares[self.labels[i] as usize] += 1.0 / self.known.len() as f64);
-        let pieces =
-            parts.iter().flat_map(|(asked, p)| asked.iter().zip(p.chunks_exact(self.classes.max(1))));
-        let rows: Vec<(usize, &[f32])> = pieces.map(|(i, p)| (*i, p)).collect();
-        let step = rows.len().div_ceil(FITTED).max(1);
-        let loss = |heat: f64, noise: f64| -> f64 {
-            let one = |(i, p): &(usize, &[f32])| {
-                let y = self.labels[*i] as usize;
-                -((1.0 - noise) * tempered(p, heat)[y] + noise * shares[y]).max(1e-12).ln()
-            };
-            rows.iter().step_by(step).map(one).sum()
-        };
-        let (mut heat, mut noise) = (1.0, 1e-3);
-        for _ in 0..ROUNDS {
-            heat = least(HEAT, |heat| loss(heat, noise));
-            noise = least(NOISE, |noise| loss(heat, noise));
-        }
-        let mut rng = Rng::at(self.options.seed, "trimmed", draw);
-        let mut labels = vec![u32::MAX; self.labels.len()];
-        for (i, p) in rows {
-            let of_class =
-                tempered(p, heat).into_iter().zip(&shares).map(|(p, s)| (1.0 - noise) * p + noise * s);
-            let mut left = rng.unit();
-            let mut below = |p: f64| {
-                left -= p;
-                left < 0.0
-            };
-            let class = of_class.into_iter().position(&mut below);
-            labels[i] = class.unwrap_or(self.classes.saturating_sub(1)) as u32;
+    pub fn drawn(&self, draws: u64) -> Vec<Self> {
+        let mut place = vec![usize::MAX; self.labels.len()];
+        self.known.iter().enumerate().for_each(|(k, &i)| place[i] = k);
+        let mut probs = vec![0f32; self.known.len() * self.classes];
+        for (asked, p) in self.outside(&|_| true) {
+            for (i, p) in asked.iter().zip(p.chunks_exact(self.classes.max(1))) {
+                let at = place[*i] * self.classes;
+                probs[at..at + self.classes].copy_from_slice(p);
+            }
         }
         let of = |v: &[u32]| self.known.iter().map(|&i| v[i]).collect::<Vec<u32>>();
-        let mut drawn = Self {
-            data: self.rows(&self.known),
-            dim: self.dim,
-            labels: of(&labels),
-            classes: self.classes,
-            fold: of(&self.fold),
-            known: (0..self.known.len()).collect(),
-            options: self.options.clone(),
-            plain: vec![],
+        let fitted = calibrate(&[&probs], &of(&self.labels), self.classes, &CalibrateOptions::default());
+        let draw = |n: u64| {
+            let mut drawn = Self {
+                data: self.rows(&self.known),
+                dim: self.dim,
+                labels: fitted.draw(&mut Rng::at(self.options.seed, "trimmed", n)),
+                classes: self.classes,
+                fold: of(&self.fold),
+                known: (0..self.known.len()).collect(),
+                options: self.options.clone(),
+                plain: vec![],
+            };
+            drawn.plain = drawn.held_out(&|_| true);
+            drawn
         };
-        drawn.plain = drawn.held_out(&|_| true);
-        drawn
+        (0..draws).map(draw).collect()
     }
 
     /// One a row, not below the number of classes where there is none.
@@ -310,24 +284,6 @@ impl Bench {
     }
 }
 
-/// Probabilities whose logarithms are divided by `heat`.
-fn tempered(p: &[f32], heat: f64) -> Vec<f64> {
-    let powers: Vec<f64> = p.iter().map(|p| f64::from(p.max(LEAST_PROBABILITY)).powf(heat.recip())).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
-
-/// The number between two of the least loss, by golden section of its logarithm.
-fn least((low, high): (f64, f64), loss: impl Fn(f64) -> f64) -> f64 {
-    let golden = (5f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (low.ln(), high.ln());
-    for _ in 0..STEPS {
-        let (a, b) = (high - golden * (high - low), low + golden * (high - low));
-        if loss(a.exp()) < loss(b.exp()) { high = b } else { low = a }
-    }
-    f64::midpoint(low, high).exp()
-}
-
 fn log_odds(a: f32, b: f32) -> f32 {
     a.max(LEAST_PROBABILITY).ln() - b.max(LEAST_PROBABILITY).ln()
 }
@@ -393,9 +349,9 @@ mod tests {
     fn labels_that_are_drawn_do_less_harm_than_rows_that_turn_a_line() {
         let (data, labels) = tilted(1200, 100);
         let bench = Bench::new(&data, DIM, &labels, 2, &TrimOptions::default());
-        let drawn = bench.drawn(1);
-        assert_eq!(drawn.labels(), bench.drawn(1).labels());
-        assert_ne!(drawn.labels(), bench.drawn(2).labels());
+        let [drawn, other] = &bench.drawn(2)[..] else { panic!("two draws") };
+        assert_eq!(drawn.labels(), bench.drawn(1)[0].labels());
+        assert_ne!(drawn.labels(), other.labels());
         let count = |of: &[u32]| of.iter().filter(|y| **y == 1).count() as f64;
         assert!((count(drawn.labels()) - count(&labels)).abs() < 80.0);
         let gain = |bench: &Bench| {
@@ -404,7 +360,7 @@ mod tests {
                 (0..1200).map(|i| found.sure[i] > 4.0 && found.top[i] != bench.labels()[i]).collect();
             bench.harm(&members, &|i| found.sure[i] <= 4.0).gain()
         };
-        assert!(gain(&bench) > gain(&drawn) + 0.005, "{} and {}", gain(&bench), gain(&drawn));
+        assert!(gain(&bench) > gain(drawn) + 0.005, "{} and {}", gain(&bench), gain(drawn));
     }
 
     #[test]
@@ -439,7 +395,7 @@ mod tests {
             let found = bench.trimmed();
             assert!(found.score.iter().chain(&found.sure).all(|s| s.is_finite()));
             assert!(bench.harm(&[true], &|_| true).p_value <= 1.0);
-            assert!(bench.drawn(0).trimmed().score.iter().all(|s| s.is_finite()));
+            assert!(bench.drawn(1)[0].trimmed().score.iter().all(|s| s.is_finite()));
         }
     }
 }

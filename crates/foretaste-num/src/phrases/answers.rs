@@ -16,6 +16,7 @@ use super::insertion::Bigrams;
 use super::tokens::{Texts, places};
 use crate::rng::mix;
 use crate::softmax::FoldOptions;
+use crate::stats::auc;
 use crate::surprise::{Labels, Ratio, Surprise, mostly_in};
 
 /// How to look for phrases that call for an answer.
@@ -425,24 +426,13 @@ impl Search<'_> {
         called.surprise = Labels::new(&answered, 2).judge(&at, 1, &of_rows);
         // as the model orders them: calibrated, it may say that it knows nothing
         let of_phrase: Vec<f32> = model(&carries).fitted.probs.chunks(2).map(|p| p[1]).collect();
-        called.told_apart = above(&of_phrase, &carries);
+        let with =
+            |one: u32| of_phrase.iter().zip(&carries).filter(move |(_, c)| **c == one).map(|(p, _)| *p);
+        let mut others: Vec<f32> = with(0).collect();
+        others.sort_unstable_by(f32::total_cmp);
+        called.told_apart = auc(with(1), &others).unwrap_or(0.5);
         called
     }
-}
-
-/// Probability that a row of label 1 lies above one of label 0, ties counting half.
-fn above(score: &[f32], labels: &[u32]) -> f64 {
-    let mut order: Vec<usize> = (0..score.len()).collect();
-    order.sort_by(|a, b| score[*a].total_cmp(&score[*b]));
-    let (mut below, mut wins, mut ones) = (0f64, 0f64, 0f64);
-    for tied in order.chunk_by(|a, b| score[*a] == score[*b]) {
-        let one = tied.iter().filter(|i| labels[**i] == 1).count() as f64;
-        let zero = tied.len() as f64 - one;
-        wins += one * (below + zero / 2.0);
-        below += zero;
-        ones += one;
-    }
-    if below * ones > 0.0 { wins / (below * ones) } else { 0.5 }
 }
 
 /// `n KL(k/n | q)`, or 0 where k is no more than expected: `-ln` of a bound on the probability of so many.
@@ -593,12 +583,10 @@ mod tests {
     }
 
     #[test]
-    fn chance_and_order_by_hand() {
+    fn chance_by_hand() {
         // 5 ln 2 for five of five at one half
         assert!((chernoff(5.0, 5.0, 0.5) - 5.0 * 2f64.ln()).abs() < 1e-12);
         assert_eq!(chernoff(1.0, 5.0, 0.5), 0.0);
-        assert!((above(&[0.1, 0.4, 0.4, 0.9], &[0, 1, 0, 1]) - 3.5 / 4.0).abs() < 1e-12);
-        assert_eq!(above(&[0.1], &[1]), 0.5);
     }
 
     #[test]

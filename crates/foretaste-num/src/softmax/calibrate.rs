@@ -9,7 +9,7 @@
 //!
 //! Temperature after Guo et al. 2017 (arXiv 1706.04599), stacking after Wolpert 1992.
 
-use crate::rng::mix;
+use crate::rng::{Rng, mix};
 use rayon::prelude::*;
 
 const CHUNK: usize = 1024;
@@ -96,6 +96,21 @@ impl Calibration {
                 if given > 0.0 { (uniform * (1.0 - own) / given) as f32 } else { 0.0 }
             })
             .collect()
+    }
+
+    /// A label for each row, drawn from `q` with the floor.
+    pub(crate) fn draw(&self, rng: &mut Rng) -> Vec<u32> {
+        let share = self.floor / self.classes.max(1) as f64;
+        let one = |q: &[f32]| {
+            let mut left = rng.unit();
+            let class = q.iter().position(|q| {
+                left -= (1.0 - self.floor) * f64::from(*q) + share;
+                left < 0.0
+            });
+            // what rounding leaves of one goes to the last
+            class.unwrap_or(self.classes.saturating_sub(1)) as u32
+        };
+        self.q0.chunks_exact(self.classes.max(1)).map(one).collect()
     }
 
     /// Turns the logits of one new row, from the model of the first channel, into the probabilities that the given labels

@@ -1,4 +1,4 @@
-//! Samples: G-test, Kolmogorov-Smirnov, median.
+//! Samples: G-test, Kolmogorov-Smirnov, order of two, median.
 
 use super::special::chi2_sf;
 
@@ -146,4 +146,16 @@ pub(crate) fn usual(x: &[f64], median_of_one: f64) -> f64 {
     let middle = median_in_place(&mut x.to_vec()) / median_of_one;
     let square = (x.iter().map(|v| v * v).sum::<f64>() / x.len().max(1) as f64).sqrt();
     if middle > 1e-6 * square { middle } else { square }
+}
+
+/// Probability that one of `own` lies above one of `others`, which are ascending; ties count half. `None` if one of both is empty.
+#[must_use]
+pub fn auc(own: impl IntoIterator<Item = f32>, others: &[f32]) -> Option<f64> {
+    let (mut below, mut n) = (0f64, 0f64);
+    for p in own {
+        let (under, upto) = (others.partition_point(|o| *o < p), others.partition_point(|o| *o <= p));
+        below += (under + upto) as f64 / 2.0;
+        n += 1.0;
+    }
+    (n > 0.0 && !others.is_empty()).then(|| below / n / others.len() as f64)
 }

@@ -189,3 +189,9 @@ fn hostile_numbers_do_not_panic() {
     assert_eq!(g_test(&[], &[], 0), (0.0, 1.0));
     assert_eq!(g_test(&[1.0, 2.0], &[0.0, 1.0], 0).1, 0.0);
 }
+
+#[test]
+fn order_of_two_samples_by_hand() {
+    assert!((auc([0.4, 0.9], &[0.1, 0.4]).unwrap() - 3.5 / 4.0).abs() < 1e-12);
+    assert_eq!((auc([0.1], &[]), auc([], &[0.1])), (None, None));
+}
